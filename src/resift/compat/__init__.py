@@ -1,0 +1,1 @@
+"""Drop-in classes in the shape of other libraries: argument translation only."""

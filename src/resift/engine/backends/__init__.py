@@ -1,0 +1,1 @@
+"""Backends: a packed batch in, logits out."""

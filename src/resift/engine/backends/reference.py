@@ -1,0 +1,99 @@
+"""The oracle: the encoder in plain numpy, float32, one sequence at a time.
+
+Written to be read beside the papers: Vaswani et al. 2017 (attention), Devlin et al. 2018 (BERT, post-norm),
+Hendrycks & Gimpel 2016 (GELU). A sequence is computed alone, so its logit cannot depend on its batch.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from resift.types import Activation, Float32, Int32, ModelSpec, PackedBatch, Precision
+
+_erf = np.vectorize(math.erf, otypes=[np.float32])
+_ACTIVATIONS: dict[Activation, Callable[[Float32], Float32]] = {
+    "gelu": lambda x: (x * 0.5 * (1.0 + _erf(x / math.sqrt(2.0)))).astype(np.float32),
+    "gelu_tanh": lambda x: (0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))).astype(
+        np.float32
+    ),
+    "relu": lambda x: np.maximum(x, np.float32(0)),
+}
+
+
+class ReferenceBackend:
+    """A readable numpy backend: slow, exact, for tests and teaching."""
+
+    name = "reference"
+    precision: Precision = "fp32"
+    kernel = "numpy"
+
+    def __init__(self, spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> None:
+        self._spec = spec
+        self._tensors = dict(tensors)
+
+    def forward(self, batch: PackedBatch) -> Float32:
+        """Return the logit of every sequence of the batch, float32 [n]."""
+        types = batch.types if batch.types is not None else np.zeros_like(batch.ids)
+        starts, ends = batch.offsets[:-1], batch.offsets[1:]
+        logits = [self._logit(batch.ids[a:b], types[a:b]) for a, b in zip(starts, ends, strict=True)]
+        return np.array(logits, dtype=np.float32)
+
+    def close(self) -> None:
+        """Drop the weights."""
+        self._tensors.clear()
+
+    def _logit(self, ids: Int32, types: Int32) -> np.float32:
+        x = self._embed(ids, types)
+        for i in range(self._spec.layers):
+            last = i == self._spec.layers - 1
+            x = self._layer(x, f"layers.{i}", rows=1 if last else len(ids))
+        dense = np.tanh(self._linear(x, "head.dense"))
+        return np.float32(self._linear(dense, "head.output")[0, 0])
+
+    def _embed(self, ids: Int32, types: Int32) -> Float32:
+        positions = np.arange(len(ids)) + self._spec.position_offset
+        x = self._rows("embeddings.word", ids) + self._rows("embeddings.position", positions)
+        return self._norm(x + self._rows("embeddings.type", types), "embeddings.norm")
+
+    def _layer(self, x: Float32, name: str, rows: int) -> Float32:
+        """One encoder layer; only its first `rows` rows are computed (the last layer needs one)."""
+        top = x[:rows]
+        top = self._norm(top + self._attention(x, name, rows), f"{name}.attention.norm")
+        inner = _ACTIVATIONS[self._spec.activation](self._linear(top, f"{name}.ffn.up"))
+        return self._norm(top + self._linear(inner, f"{name}.ffn.down"), f"{name}.ffn.norm")
+
+    def _attention(self, x: Float32, name: str, rows: int) -> Float32:
+        query = self._heads(self._linear(x[:rows], f"{name}.attention.query"))
+        key = self._heads(self._linear(x, f"{name}.attention.key"))
+        value = self._heads(self._linear(x, f"{name}.attention.value"))
+        logits = query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(query.shape[-1]))
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        mixed = (weights @ value).transpose(1, 0, 2).reshape(rows, self._spec.hidden)
+        return self._linear(mixed, f"{name}.attention.output")
+
+    def _heads(self, x: Float32) -> Float32:
+        """[tokens, hidden] -> [heads, tokens, hidden / heads]."""
+        return x.reshape(len(x), self._spec.heads, -1).transpose(1, 0, 2)
+
+    def _linear(self, x: Float32, name: str) -> Float32:
+        return x @ self._tensor(f"{name}.weight").T + self._tensor(f"{name}.bias")
+
+    def _norm(self, x: Float32, name: str) -> Float32:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(self._spec.norm_eps))
+        return centred / scale * self._tensor(f"{name}.weight") + self._tensor(f"{name}.bias")
+
+    def _rows(self, name: str, index: np.ndarray) -> Float32:
+        return to_float32(self._tensors[name][index])
+
+    def _tensor(self, name: str) -> Float32:
+        return to_float32(self._tensors[name])
+
+
+def to_float32(array: np.ndarray) -> Float32:
+    """Widen float16 or bfloat16 bits (held as uint16) to float32; float32 comes back as it is."""
+    if array.dtype == np.uint16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32, copy=False)

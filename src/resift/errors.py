@@ -1,0 +1,96 @@
+"""The exception tree of resift.
+
+    ResiftError
+    ├── InputError          the caller's data: also a ValueError
+    │   ├── PairError       not a (query, document) pair of texts
+    │   ├── TemplateError   a template names no field, or a field that is not there
+    │   └── LengthError     a query leaves no room for the document
+    ├── ModelError          the model's files
+    │   ├── ModelNotFound   no such folder, no such cached model, hub out of reach
+    │   ├── ModelLayoutError   config, tokenizer or tensors are not what they should be
+    │   └── UnsupportedModel   a family, format or head that resift does not run
+    ├── DeviceError         a device, precision or kernel that this machine does not have
+    ├── MissingExtra        an optional dependency is not installed: also an ImportError
+    └── EngineClosed        the engine was closed and is used again
+
+Every message says what was given, what was expected and what to do. `hint` holds that last part where it is
+a command or a step of its own; the command line prints it on a line that begins with `hint:`.
+"""
+
+
+class ResiftError(Exception):
+    """Root of all errors that resift raises on purpose."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} ({self.hint})" if self.hint else message
+
+    @property
+    def message(self) -> str:
+        """The message without the hint."""
+        return super().__str__()
+
+
+class InputError(ResiftError, ValueError):
+    """The caller's data cannot be scored."""
+
+    exit_code = 2
+
+
+class PairError(InputError):
+    """A pair is not a query and a document."""
+
+
+class TemplateError(InputError):
+    """A document template does not fit the document."""
+
+
+class LengthError(InputError):
+    """The query leaves no room for the document within `max_length`."""
+
+
+class ModelError(ResiftError):
+    """The model's files cannot be used."""
+
+    exit_code = 3
+
+
+class ModelNotFound(ModelError):
+    """The model is neither a folder nor cached, and the hub cannot be reached."""
+
+
+class ModelLayoutError(ModelError):
+    """A model file is missing, corrupt or contradicts another one."""
+
+
+class UnsupportedModel(ModelError):
+    """The model is valid but of a kind that resift does not run."""
+
+
+class DeviceError(ResiftError):
+    """The device, precision or kernel is not available on this machine."""
+
+    exit_code = 4
+
+
+class MissingExtra(ResiftError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    exit_code = 5
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra '{extra}'", hint=f"pip install 'resift[{extra}]'")
+
+
+class EngineClosed(ResiftError, RuntimeError):
+    """The engine was closed and is used again."""
+
+
+class ResiftWarning(UserWarning):
+    """Something was asked for and another, equally correct thing is done."""

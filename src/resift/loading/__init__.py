@@ -1,0 +1,1 @@
+"""From a name to a checkpoint: embedded, folder or hub."""

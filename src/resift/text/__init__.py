@@ -1,0 +1,1 @@
+"""From a query and documents to token sequences."""

@@ -1,6 +1,6 @@
 """Frozen records that the layers exchange. No logic beyond checks on themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ Aggregate: TypeAlias = Literal["max", "mean", "top_k_mean"]
 Document: TypeAlias = str | Mapping[str, object]
 """A text, or fields that a template turns into one."""
 
-Pair: TypeAlias = tuple[str, Document] | list[str | Document]
+Pair: TypeAlias = Sequence[Document]
 """A query and a document."""
 
 Float32: TypeAlias = npt.NDArray[np.float32]

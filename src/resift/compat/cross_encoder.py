@@ -7,12 +7,12 @@ from typing import Self, TypeAlias
 
 import numpy as np
 
+from resift.compat.pairs import Pairs, as_list
 from resift.errors import InputError
 from resift.reranker import Reranker
 from resift.scoring import sigmoid
 from resift.types import Float32
 
-_Pairs: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
 _Activation: TypeAlias = Callable[[Float32], Float32]
 
 
@@ -53,7 +53,7 @@ class CrossEncoder:
 
     def predict(
         self,
-        inputs: _Pairs,
+        inputs: Pairs,
         batch_size: int = 32,  # noqa: ARG002 - scores do not depend on it, and memory is bounded anyway
         *,
         show_progress_bar: bool | None = None,
@@ -75,10 +75,10 @@ class CrossEncoder:
         """
         if convert_to_tensor:
             raise InputError("convert_to_tensor=True needs torch", hint="use torch.from_numpy(model.predict(pairs))")
-        single = len(inputs) == 2 and all(isinstance(text, str) for text in inputs)
+        pairs, single = as_list(inputs)
         activation = next((f for f in (activation_fn, self._activation) if f is not None), _sigmoid)
         view = self._reranker.with_options(progress=bool(show_progress_bar))
-        scores = activation(view.score([inputs] if single else inputs))
+        scores = activation(view.score(pairs))
         if single:
             return np.float32(scores[0])
         return scores if convert_to_numpy else list(scores)

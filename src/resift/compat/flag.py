@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
+from resift.compat.pairs import Pairs, as_list
 from resift.errors import ResiftWarning
 from resift.reranker import Reranker
 
-_Pairs: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
 _MAX_BATCH_TOKENS = 8192
 
 
@@ -74,7 +74,7 @@ class FlagReranker:
 
     def compute_score(
         self,
-        sentence_pairs: _Pairs,
+        sentence_pairs: Pairs,
         batch_size: int | None = None,  # noqa: ARG002 - scores do not depend on it, and memory is bounded anyway
         *,
         max_length: int | None = None,
@@ -85,8 +85,7 @@ class FlagReranker:
 
         Raw logits, or their sigmoid with `normalize`. Raises PairError when an item is not a pair of texts.
         """
-        single = len(sentence_pairs) == 2 and all(isinstance(text, str) for text in sentence_pairs)
-        pairs = [sentence_pairs] if single else sentence_pairs
+        pairs, single = as_list(sentence_pairs)
         asked = self._normalize if normalize is None else normalize
         view = self._reranker.with_options(
             max_length=max_length, query_max_length=query_max_length, scores="sigmoid" if asked else "raw"
@@ -106,7 +105,7 @@ class FlagReranker:
     ) -> None:
         self.close()
 
-    def _instructed(self, pair: Sequence[str] | str) -> Sequence[str] | str:
+    def _instructed(self, pair: Sequence[str]) -> Sequence[str]:
         """Put the instructions before the texts; anything that is no pair of texts is left for `score` to name."""
         if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
             return pair

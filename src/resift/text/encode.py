@@ -79,7 +79,7 @@ class PairEncoder:
 
     def encode_query(self, text: str) -> EncodedQuery:
         """Tokenise a query once for all its documents."""
-        ids = _ids(self._read(text).ids)
+        ids = self._read(text).ids
         return EncodedQuery(ids, self._features.encode_query(ids) if self._features else None)
 
     def encode_texts(self, texts: Iterable[str], *, whole: bool) -> list[EncodedText]:
@@ -88,11 +88,11 @@ class PairEncoder:
         result: list[EncodedText | None] = []
         for text in texts:
             read_whole = whole or len(text) <= self._prefix_length
-            result.append(None if read_whole else self._text(self._read(text), complete=False))
+            result.append(None if read_whole else self._read(text))
             if read_whole:
                 short.append(text)
         encodings = iter(self._tokenizer.encode_batch(short, add_special_tokens=False))
-        return [item if item is not None else self._text(next(encodings), complete=True) for item in result]
+        return [item if item is not None else _text(next(encodings), complete=True) for item in result]
 
     def pair(self, query: EncodedQuery, text: EncodedText, windows: Windows | None = None) -> EncodedPair:
         """Join a query and a document; raises LengthError when windows are asked for and the query fills all."""
@@ -135,7 +135,7 @@ class PairEncoder:
     def _prefix_length(self) -> int:
         return (self._limits.max_length + _MARGIN) * _CHARACTERS_PER_TOKEN
 
-    def _read(self, text: str) -> Encoding:
+    def _read(self, text: str) -> EncodedText:
         """Tokenise as much of a text as `max_length` tokens and a margin need.
 
         Subtle: the prefix ends at white space where there is some, so that no word is cut; without any, the
@@ -146,16 +146,13 @@ class PairEncoder:
             space = max(text.rfind(" ", length // 2, length), text.rfind("\n", length // 2, length))
             encoding = self._tokenizer.encode(text[: space if space > 0 else length], add_special_tokens=False)
             if len(encoding) >= self._limits.max_length + _MARGIN:
-                return encoding
+                return _text(encoding, complete=False)
             length *= 4
-        return self._tokenizer.encode(text, add_special_tokens=False)
-
-    def _text(self, encoding: Encoding, *, complete: bool) -> EncodedText:
-        return EncodedText(_ids(encoding.ids), encoding.offsets, complete)
+        return _text(self._tokenizer.encode(text, add_special_tokens=False), complete=True)
 
 
-def _ids(ids: list[int]) -> Int32:
-    return np.array(ids, dtype=np.int32)
+def _text(encoding: Encoding, *, complete: bool) -> EncodedText:
+    return EncodedText(np.array(encoding.ids, dtype=np.int32), encoding.offsets, complete)
 
 
 def _span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from resift.errors import ModelError, ModelNotFound
-from resift.loading.files import NEEDED, check_complete, is_complete, wanted
+from resift.loading.files import CONFIG, NEEDED, check_complete, is_complete, wanted
+from resift.loading.spec import runnable_family
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -61,40 +62,51 @@ class Hub:
         """Return the folder of the complete cached model `name`, without any network, or None."""
         from huggingface_hub import try_to_load_from_cache
 
-        config = try_to_load_from_cache(name, "config.json", cache_dir=self.cache_dir, revision=revision)
+        config = try_to_load_from_cache(name, CONFIG, cache_dir=self.cache_dir, revision=revision)
         if not isinstance(config, str):
             return None
         folder = Path(config).parent
         return folder if is_complete(folder) else None
 
-    def listing(self, name: str, *, revision: str | None = None) -> RemoteModel:
-        """Ask the hub what to download for `name`.
+    def fetch(
+        self, name: str, *, revision: str | None = None, to: Path | None = None, progress: bool = True
+    ) -> tuple[RemoteModel, Path]:
+        """Download what resift reads of the model `name` to the cache, or to the folder `to`.
 
+        Returns what the hub lists and the folder. The config comes first: a model that resift does not run is
+        refused before its weights are downloaded. What is there already is not loaded again, and what was interrupted
+        goes on where it stopped.
         Raises ModelNotFound when the hub cannot be reached, does not have the model or does not give it out, and
-        UnsupportedModel when the model lacks a file that resift needs.
+        UnsupportedModel when the model lacks a file or is of a kind that resift does not run.
         """
+        remote = self._list(name, revision)
+        config = self._download(name, [CONFIG], revision, to=to, progress=False)
+        runnable_family(config / CONFIG)
+        files = [file.name for file in remote.files]
+        return remote, self._download(name, files, revision, to=to, progress=progress)
+
+    def folder(self) -> Path:
+        """Return the folder of the cache."""
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        return Path(HF_HUB_CACHE) if self.cache_dir is None else self.cache_dir
+
+    def _list(self, name: str, revision: str | None) -> RemoteModel:
         from huggingface_hub import HfApi
 
-        with _explained(self, name, revision):
-            info = HfApi(endpoint=self.endpoint).model_info(
-                name, revision=revision, files_metadata=True, timeout=TIMEOUT
-            )
+        with _explained(name, revision):
+            api = HfApi(endpoint=self.endpoint)
+            info = api.model_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT)
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         check_complete(f"{name} on the hub", siblings)
-        files = tuple(_remote_file(siblings[path]) for path in wanted(siblings))
-        return RemoteModel(commit=info.sha or "", files=files)
+        return RemoteModel(
+            commit=info.sha or "", files=tuple(_remote_file(siblings[path]) for path in wanted(siblings))
+        )
 
-    def download(
-        self, name: str, files: list[str], *, revision: str | None = None, to: Path | None = None, progress: bool = True
-    ) -> Path:
-        """Download `files` of the model `name` to the cache (or to the folder `to`) and return their folder.
-
-        What is there already is not loaded again; what was interrupted goes on where it stopped.
-        Raises ModelNotFound when the download fails.
-        """
+    def _download(self, name: str, files: list[str], revision: str | None, *, to: Path | None, progress: bool) -> Path:
         from huggingface_hub import snapshot_download
 
-        with _explained(self, name, revision):
+        with _explained(name, revision):
             folder = snapshot_download(
                 name,
                 revision=revision,
@@ -105,12 +117,6 @@ class Hub:
                 tqdm_class=None if progress else _silent_bar(),
             )
         return Path(folder)
-
-    def folder(self) -> Path:
-        """Return the folder of the cache."""
-        from huggingface_hub.constants import HF_HUB_CACHE
-
-        return Path(HF_HUB_CACHE) if self.cache_dir is None else self.cache_dir
 
 
 def is_hub_id(name: str) -> bool:
@@ -140,7 +146,7 @@ def _silent_bar() -> Any:
 
 
 @contextmanager
-def _explained(hub: Hub, name: str, revision: str | None) -> Iterator[None]:
+def _explained(name: str, revision: str | None) -> Iterator[None]:
     """Turn what huggingface_hub raises into ModelNotFound, with the step that helps."""
     from huggingface_hub import errors
 
@@ -166,7 +172,7 @@ def _explained(hub: Hub, name: str, revision: str | None) -> Iterator[None]:
         ) from error
     except unreachable as error:
         raise ModelNotFound(
-            f"{model} is not in the cache {hub.folder()}, and the hub cannot be reached: {_first_line(error)}",
+            f"the hub cannot be reached for {model}: {_first_line(error)}",
             hint=f"where there is a network run: resift pull {name} --to FOLDER; copy FOLDER here and give its path as "
             f"the model (it holds {NEEDED})",
         ) from error

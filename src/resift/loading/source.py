@@ -7,7 +7,6 @@ from typing import Literal
 from resift.errors import ModelNotFound
 from resift.loading.files import NEEDED
 from resift.loading.hub import Hub, is_hub_id
-from resift.loading.spec import check_family
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / EMBEDDED
@@ -55,16 +54,29 @@ def locate(
     """
     if model is None or model == EMBEDDED:
         return _embedded()
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = _folder(model)
+    if folder is not None:
         return ModelSource(name=str(model), folder=folder, revision=None, kind="folder")
-    if folder.exists():
-        raise ModelNotFound(f"{model} is a file", hint=f"give the folder that holds it ({NEEDED})")
     if isinstance(model, Path) or not is_hub_id(model):
         raise ModelNotFound(
-            f"there is no folder {model}", hint="give a folder, 'embedded', or a hub id such as BAAI/bge-reranker-v2-m3"
+            f"there is no folder {str(model)!r}",
+            hint="give a folder, 'embedded', or a hub id such as BAAI/bge-reranker-v2-m3",
         )
     return _from_hub(model, revision, hub or Hub(cache_dir=cache_dir), download=download, progress=progress)
+
+
+def _folder(model: str | Path) -> Path | None:
+    """Return the folder that `model` is the path of, or None. Raises ModelNotFound when it is a file."""
+    try:
+        folder = Path(model).expanduser()
+        if model != "" and folder.is_dir():
+            return folder
+        exists = folder.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name too long, a NUL in it, an unknown ~user: no path of a folder
+        return None
+    if exists:
+        raise ModelNotFound(f"{model} is a file", hint=f"give the folder that holds it ({NEEDED})")
+    return None
 
 
 def _embedded() -> ModelSource:
@@ -81,13 +93,9 @@ def _from_hub(name: str, revision: str | None, hub: Hub, *, download: bool, prog
     if folder is None and not download:
         raise ModelNotFound(f"{name} is not in the cache {hub.folder()}", hint=f"run: resift pull {name}")
     if folder is None:
-        folder = fetch(name, revision=revision, hub=hub, progress=progress)
+        try:
+            _, folder = hub.fetch(name, revision=revision, progress=progress)
+        except ModelNotFound as error:
+            tried = f"{name} is neither a folder nor complete in the cache {hub.folder()}"
+            raise ModelNotFound(f"{tried}, and {error.message}", hint=error.hint) from error
     return ModelSource(name=name, folder=folder, revision=folder.name, kind="hub")
-
-
-def fetch(name: str, *, revision: str | None, hub: Hub, progress: bool, to: Path | None = None) -> Path:
-    """Download what resift needs of `name` and return its folder: the config first, the rest if it can be run."""
-    remote = hub.listing(name, revision=revision)
-    config = hub.download(name, ["config.json"], revision=revision, to=to, progress=False)
-    check_family(config / "config.json")
-    return hub.download(name, [file.name for file in remote.files], revision=revision, to=to, progress=progress)

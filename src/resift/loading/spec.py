@@ -108,9 +108,15 @@ def family_of(config: Mapping[str, object]) -> Family:
     )
 
 
-def check_family(file: Path) -> None:
-    """Check that the config.json at `file` is one of a family that resift runs."""
-    family_of(read_config(file))
+def runnable_family(file: Path) -> Family:
+    """Return the family of the config.json at `file`, after a look at the settings that decide if resift runs it.
+
+    For a choice before the weights are there; `read_spec` checks everything. Raises like `read_spec`.
+    """
+    config = read_config(file)
+    family = family_of(config)
+    _check_settings(config)
+    return family
 
 
 def read_spec(config: Mapping[str, object], *, cls_id: int, sep_id: int) -> ModelSpec:

@@ -1,0 +1,31 @@
+"""Fixtures that the whole suite shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints import make_checkpoint
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the evaluation data and real tokenizers, which is no part of the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("RESIFT_SHARED", beside))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the data folder {folder} (or RESIFT_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny checkpoint of each family, float32: `xlm-roberta`, `roberta`, `bert`."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {family: make_checkpoint(root / family, family) for family in ("xlm-roberta", "roberta", "bert")}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(checkpoints: dict[str, Path]) -> Path:
+    """A tiny XLM-RoBERTa checkpoint: the layout of BAAI/bge-reranker-v2-m3."""
+    return checkpoints["xlm-roberta"]

@@ -326,7 +326,7 @@ def _told(progress: Progress, total: int) -> Iterator[Callable[[int, int], None]
     if callable(progress):
         yield progress
     elif progress and total:
-        from tqdm.auto import tqdm  # noqa: PLC0415 - only where a bar is wanted
+        from tqdm.auto import tqdm
 
         with tqdm(total=total, unit="pair", desc="Reranking") as bar:
             yield lambda done, _: bar.update(done - bar.n) and None

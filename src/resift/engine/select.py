@@ -11,13 +11,13 @@ from resift.types import ModelSpec, Precision
 
 
 def _native(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:
-    from resift.engine.backends.native import NativeBackend  # noqa: PLC0415 - loads the C++ library
+    from resift.engine.backends.native import NativeBackend
 
     return NativeBackend(spec, tensors, threads=threads)
 
 
 def _reference(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:  # noqa: ARG001
-    from resift.engine.backends.reference import ReferenceBackend  # noqa: PLC0415 - rarely used
+    from resift.engine.backends.reference import ReferenceBackend
 
     return ReferenceBackend(spec, tensors)
 

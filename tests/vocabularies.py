@@ -55,7 +55,9 @@ def byte_level(vocab: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    return _fairseq(tokenizer)
+    tokenizer = _fairseq(tokenizer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return tokenizer
 
 
 def wordpiece(vocab: int) -> Tokenizer:

@@ -79,6 +79,9 @@ def _select(spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, St
             f"the tensors are not those of a {spec.family} reranker of {spec.layers} layers: {lists}"
         )
     shapes = tensor_shapes(spec)
+    scores = stored[names["head.output.weight"]].shape[:1]
+    if scores != (1,):
+        raise UnsupportedModel(f"the model gives {scores[0] if scores else 0} scores; a reranker gives 1")
     for ours, theirs in names.items():
         _check_tensor(stored[theirs], shapes[ours])
     return {ours: stored[theirs] for ours, theirs in names.items()}

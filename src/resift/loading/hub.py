@@ -18,7 +18,8 @@ from resift.loading.spec import runnable_family
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_ID = re.compile(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+_LONGEST_ID = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ class Hub:
 
 
 def is_hub_id(name: str) -> bool:
-    """Tell whether `name` has the form of a hub id: owner/name."""
-    return _ID.fullmatch(name) is not None and ".." not in name and "--" not in name
+    """Tell whether `name` has the form of a hub id, owner/name, by huggingface_hub's own rules."""
+    banned = ".." in name or "--" in name or name.endswith(".git") or len(name) > _LONGEST_ID
+    return _ID.fullmatch(name) is not None and not banned
 
 
 def _remote_file(sibling: Any) -> RemoteFile:

@@ -22,6 +22,8 @@ MAX_HEADER = 100_000_000
 """Bytes of header that the reference implementation accepts; a longer one is an error."""
 MAX_DIMENSIONS = 32
 """What every numpy from 1.26 on can hold."""
+_LFS_POINTER = b"version https://git-lfs"
+"""What a repository cloned without git LFS has in the place of a large file."""
 
 _BITS = {
     **{"BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64},
@@ -104,6 +106,9 @@ def _map(file: Path) -> npt.NDArray[np.uint8]:
 
 def _header(file: Path, data: npt.NDArray[np.uint8]) -> tuple[dict[str, object], int]:
     """Return the parsed header and where the tensors' buffer starts."""
+    if data[: len(_LFS_POINTER)].tobytes() == _LFS_POINTER:
+        hint = "run: git lfs pull (or download the model with: resift pull)"
+        raise ModelLayoutError(f"{file} is a git LFS pointer, not the weights", hint=hint)
     length = int.from_bytes(data[:8].tobytes(), "little")
     if length > MAX_HEADER:
         raise _corrupt(file, f"its header claims {length} bytes, more than {MAX_HEADER}")

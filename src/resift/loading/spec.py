@@ -166,16 +166,24 @@ def _check_settings(config: Mapping[str, object]) -> None:
             raise UnsupportedModel(f"config.json: {name} is {config[name]!r}; resift runs models with {value!r} only")
     if config.get("pruned_heads"):
         raise UnsupportedModel("config.json: pruned_heads is not empty; resift runs unpruned models only")
-    labels = config.get("num_labels")
-    if labels is None and isinstance(config.get("id2label"), Mapping):
-        id2label = config["id2label"]
-        assert isinstance(id2label, Mapping)
-        labels = len(id2label)
+    labels = _labels(config)
     if labels is not None and labels != 1:
         raise UnsupportedModel(
             f"config.json: the model has {labels!r} labels; a reranker has 1",
             hint="a classifier or an NLI model gives no relevance score",
         )
+
+
+def _labels(config: Mapping[str, object]) -> object:
+    """Return the number of labels; None where the config leaves it to the tensors' shapes."""
+    if config.get("num_labels") is not None:
+        return config["num_labels"]
+    id2label = config.get("id2label")
+    if id2label is None:
+        return None
+    if not isinstance(id2label, Mapping):
+        raise ModelLayoutError(f"config.json: id2label is {id2label!r}, not an object")
+    return len(id2label)
 
 
 def _integer(config: Mapping[str, object], name: str, *, low: int, high: int, default: int | None = None) -> int:
@@ -210,8 +218,8 @@ def _position_offset(config: Mapping[str, object], rules: FamilyRules, vocab: in
 
 def _check_special_ids(config: Mapping[str, object], rules: FamilyRules, spec: ModelSpec) -> None:
     for key, mine in ((rules.cls_key, spec.cls_id), (rules.sep_key, spec.sep_id)):
-        theirs = mine if key is None else config.get(key, mine)
-        if theirs != mine:
+        theirs = None if key is None else config.get(key)
+        if theirs is not None and theirs != mine:
             raise ModelLayoutError(f"config.json: {key} is {theirs!r}, but the tokenizer's token has the id {mine}")
         if mine >= spec.vocab:
             raise ModelLayoutError(f"the tokenizer's token id {mine} is outside of the vocabulary of {spec.vocab}")

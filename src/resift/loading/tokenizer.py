@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
@@ -11,11 +12,16 @@ from resift.errors import ModelLayoutError, ResiftError
 from resift.loading.sentencepiece import read_sentencepiece, xlm_roberta_tokenizer
 from resift.types import Family, ModelSpec
 
+T = TypeVar("T")
+
 TOKENIZER = "tokenizer.json"
 SENTENCEPIECE = "sentencepiece.bpe.model"
 WORDPIECE = "vocab.txt"
 BPE = ("vocab.json", "merges.txt")
 SETTINGS = "tokenizer_config.json"
+
+_PROBE = "".join(map(chr, range(0x20, 0x250)))
+"""A text that shows whether a tokenizer works at all: damage may show only when it is used."""
 
 _FAIRSEQ = {"cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
 _BERT = {"cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
@@ -54,10 +60,10 @@ def check_tokenizer(tokenizer: Tokenizer, spec: ModelSpec) -> None:
 
     Raises ModelLayoutError.
     """
-    highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
+    highest = _highest_id(tokenizer)
     if highest >= spec.vocab:
         raise ModelLayoutError(f"the tokenizer has the token id {highest}, but the model's vocabulary is {spec.vocab}")
-    pair = tokenizer.encode("", "")
+    pair = _guarded("the tokenizer fails on a plain text", lambda: tokenizer.encode(_PROBE, _PROBE))
     frame = [token for token, special in zip(pair.ids, pair.special_tokens_mask, strict=True) if special]
     expected = [spec.cls_id, *[spec.sep_id] * (spec.separators + 1)]
     if frame and frame != expected:  # a tokenizer without post-processor frames nothing and contradicts nothing
@@ -66,30 +72,40 @@ def check_tokenizer(tokenizer: Tokenizer, spec: ModelSpec) -> None:
         )
 
 
+def _highest_id(tokenizer: Tokenizer) -> int:
+    """Return the highest token id. A unigram model's ids have no gaps, and its 250002 would take 0.4 s to list."""
+    added = max(tokenizer.get_added_tokens_decoder(), default=-1)
+    if isinstance(tokenizer.model, models.Unigram):
+        return max(added, tokenizer.get_vocab_size(with_added_tokens=False) - 1)
+    return max(added, max(tokenizer.get_vocab(with_added_tokens=False).values(), default=-1))
+
+
 def _read(folder: Path, settings: Mapping[str, object], names: Mapping[str, str]) -> Tokenizer:
     if (file := folder / TOKENIZER).is_file():
-        return _parsed(file, lambda: Tokenizer.from_buffer(file.read_bytes()))
+        return _guarded(f"{file} is not a tokenizer", lambda: Tokenizer.from_buffer(file.read_bytes()))
     if (file := folder / SENTENCEPIECE).is_file():
-        return _parsed(file, lambda: xlm_roberta_tokenizer(read_sentencepiece(file)))
+        return _guarded(f"{file} is not a tokenizer", lambda: xlm_roberta_tokenizer(read_sentencepiece(file)))
     if all((folder / name).is_file() for name in BPE):
-        return _parsed(folder / BPE[0], lambda: _byte_level(folder, settings, names))
+        return _guarded(f"{folder / BPE[0]} is not a tokenizer", lambda: _byte_level(folder, settings, names))
     if (file := folder / WORDPIECE).is_file():
-        return _parsed(file, lambda: _wordpiece(file, settings, names))
+        return _guarded(f"{file} is not a tokenizer", lambda: _wordpiece(file, settings, names))
     raise ModelLayoutError(
         f"{folder} has no tokenizer: none of {TOKENIZER}, {SENTENCEPIECE}, {' with '.join(BPE)}, {WORDPIECE}",
         hint="copy all of the model's files to the folder",
     )
 
 
-def _parsed(file: Path, make: Callable[[], Tokenizer]) -> Tokenizer:
-    """Call `make`; whatever is wrong with the file comes out as a ModelLayoutError."""
+def _guarded(failure: str, call: Callable[[], T]) -> T:
+    """Call into the Rust library; whatever it finds wrong with the files comes out as a ModelLayoutError."""
     try:
-        return make()
+        return call()
     except ResiftError:
         raise
-    # The Rust library raises plain `Exception` for whatever it cannot parse; there is no narrower name.
-    except Exception as error:
-        raise ModelLayoutError(f"{file} is not a tokenizer: {error}", hint="download it again") from error
+    # The library raises plain `Exception`, and `PanicException`, which is not even one, for files that fool its parser.
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ModelLayoutError(f"{failure}: {error}", hint="download the tokenizer's files again") from error
 
 
 def _wordpiece(file: Path, settings: Mapping[str, object], names: Mapping[str, str]) -> Tokenizer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from resift.cli import output
 from resift.cli.demo_run import Check, Outcome, Results, read_cases, recall, run_cases
-from resift.cli.options import Opener, add_model_options
+from resift.cli.options import DEFAULTS, Opener, add_model_options
 from resift.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="everything as one JSON object")
     parser.add_argument("--no-color", action="store_true", help="no colours (also: NO_COLOR=1)")
     add_model_options(parser)
-    # What the demo shows is fixed; a reranker needs these all the same.
-    parser.set_defaults(windows=None, overlap=None, aggregate=None, template=None, truncation="flag", scores="raw")
+    parser.set_defaults(**DEFAULTS)
 
 
 def run(args: argparse.Namespace, open_reranker: Opener) -> int:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
     if args.json:
         output.write_json(_as_json(results, info, loading), indent=2)
     else:
-        from resift.cli.demo_view import show_results  # noqa: PLC0415 - rich
+        from resift.cli.demo_view import show_results
 
         show_results(results, info, loading=loading, console=output.console(no_color=args.no_color))
     return 0

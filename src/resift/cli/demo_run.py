@@ -157,7 +157,7 @@ class _Pool:
     """Documents with a BM25 index over their texts."""
 
     def __init__(self, ids: Sequence[str], documents: Sequence[Document], texts: Sequence[str]) -> None:
-        from resift.retrieval.bm25 import BM25  # noqa: PLC0415 - numpy is not wanted by `--help`
+        from resift.retrieval.bm25 import BM25
 
         self.ids = ids
         self._documents = documents
@@ -178,7 +178,7 @@ class _Pool:
 
 
 def _check(reranker: Reranker, query: str, documents: Sequence[str]) -> Check:
-    from resift.retrieval.bm25 import BM25  # noqa: PLC0415
+    from resift.retrieval.bm25 import BM25
 
     hits = {hit.index: hit.score for hit in BM25(documents).search(query, top_k=len(documents))}
     after = reranker.score([(query, document) for document in documents])

@@ -99,7 +99,7 @@ def _dispatch(arguments: list[str], open_reranker: Opener) -> int:
         parser = build_top_parser()
         options = parser.parse_args(arguments)
         if options.version:
-            from resift import __version__  # noqa: PLC0415
+            from resift import __version__
 
             output.write(f"resift {__version__}")
             return 0

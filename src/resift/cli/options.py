@@ -22,6 +22,17 @@ ALL_FREE = 0
 """`--windows` without a size: all the tokens that the query leaves free."""
 
 
+DEFAULTS: dict[str, object] = {
+    "windows": None,
+    "overlap": None,
+    "aggregate": None,
+    "template": None,
+    "truncation": "flag",
+    "scores": "raw",
+}
+"""What `add_text_options` would set, for the commands whose texts are fixed."""
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add which model runs, where and how."""
     group = parser.add_argument_group("model")
@@ -64,7 +75,7 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 def text_problem(document: object, text_field: str | None, template: Template | None) -> str | None:
     """Say why a value of the input has no text to score; None when it has one."""
-    from resift.text.template import document_text  # noqa: PLC0415
+    from resift.text.template import document_text
 
     if isinstance(document, str):
         return None
@@ -108,7 +119,7 @@ def _window_size(text: str) -> int:
 def open_reranker(args: argparse.Namespace) -> Reranker:
     """Load the model that the options name, set up as they say."""
     windows = read_windows(args)
-    from resift.reranker import Reranker  # noqa: PLC0415
+    from resift.reranker import Reranker
 
     return Reranker(
         args.model,
@@ -134,7 +145,7 @@ def read_windows(args: argparse.Namespace) -> Windows | None:
         if args.overlap is not None or args.aggregate is not None:
             raise InputError("--overlap and --aggregate describe windows", hint="add --windows")
         return None
-    from resift.types import Windows  # noqa: PLC0415
+    from resift.types import Windows
 
     default = Windows()
     return Windows(
@@ -149,7 +160,7 @@ def parse_template(args: argparse.Namespace) -> Template | None:
     source = read_template(args)
     if source is None:
         return None
-    from resift.text.template import Template  # noqa: PLC0415
+    from resift.text.template import Template
 
     return Template(source)
 

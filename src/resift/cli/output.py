@@ -75,7 +75,7 @@ def progress(total: int, *, label: str) -> Iterator[Callable[[int], None]]:
     if not wants_progress():
         yield lambda _: None
         return
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
     with tqdm(total=total, desc=label, unit="pair", leave=False, delay=0.5) as bar:
 
@@ -87,9 +87,19 @@ def progress(total: int, *, label: str) -> Iterator[Callable[[int], None]]:
 
 def console(*, no_color: bool = False) -> Console:
     """Return a rich console on stdout; it honours NO_COLOR and COLUMNS, and colours only terminals."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     return Console(file=sys.stdout, no_color=True if no_color else None, highlight=False, emoji=False, markup=False)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: 8.4 MB."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
 
 
 def printable(text: str, *, limit: int | None = None) -> str:

@@ -180,8 +180,8 @@ def _result(task: Task, one: RankedDocument) -> dict[str, object]:
 def _write_tables(
     rankings: Iterator[tuple[Task, list[RankedDocument]]], reranker: Reranker, args: argparse.Namespace
 ) -> None:
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     console = output.console(no_color=args.no_color)
     for task, ranked in rankings:

@@ -28,6 +28,8 @@ COMMANDS = {
 }
 """Every command is the module of this package with its name: `configure(parser)` and `run(args, open_reranker)`."""
 
+_LITERAL = "\0"
+
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser that ends with our `error:` and `hint:` lines."""
@@ -106,7 +108,25 @@ def _dispatch(arguments: list[str], open_reranker: Opener) -> int:
         output.write(parser.format_help().rstrip())
         return 0 if not arguments else 2
     command = arguments[0]
-    # Intermixed: `resift rank "query" --top-k 3 "document" ...` is what people write.
-    options = build_parser(command).parse_intermixed_args(arguments[1:])
+    options = _parse(build_parser(command), arguments[1:])
     code: int = importlib.import_module(f"resift.cli.{command}").run(options, open_reranker)
     return code
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse options and texts in any order: `resift rank "query" --top-k 3 "document"` is what people write.
+
+    Subtle: before Python 3.12 intermixed parsing forgets `--`, so what follows it is marked with a character that no
+    argument of a process can hold.
+    """
+    head, tail = list(arguments), []
+    if "--" in head:
+        place = head.index("--")
+        head, tail = head[:place], [_LITERAL + text for text in head[place + 1 :]]
+    options = parser.parse_intermixed_args([*head, *tail])
+    for name, value in vars(options).items():
+        if isinstance(value, list):
+            setattr(options, name, [text.removeprefix(_LITERAL) for text in value])
+        elif isinstance(value, str):
+            setattr(options, name, value.removeprefix(_LITERAL))
+    return options

@@ -1,0 +1,125 @@
+"""Character grams of a text, cut from the characters of the vocabulary's pieces.
+
+Grams stay inside words: four characters in scripts that write spaces (and in Thai), two in Chinese, Japanese and
+Korean; and a finer set of three and one. A word shorter than that is one gram. On small collections such grams rank
+better than words or stems, and they need no word segmenter.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, NamedTuple
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+Ids = NDArray[Any]
+Ints = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+SEPARATOR, WORD, DENSE = 0, 1, 2
+# Odd multipliers of a gram's characters: a gram's key is the sum of the products modulo 2^64.
+MULTIPLIERS = np.array(
+    [[0x9E3779B97F4A7C15], [0xC2B2AE3D27D4EB4F], [0x165667B19E3779F9], [0xD6E8FEB86659FD93]], np.uint64
+)
+BYTE_BASE = 0x110000  # the piece <0xE4> counts as one character beyond Unicode
+SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "ARABIC", "DEVANAGARI", "THAI", "GREEK",
+           "HEBREW", "BENGALI", "TAMIL", "TELUGU", "GEORGIAN", "ARMENIAN", "BYTE", "OTHER")  # fmt: skip
+_DENSE_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BYTE"}
+
+
+class Grams(NamedTuple):
+    """The grams of one text, in its order."""
+
+    fine: Keys  # [m] three characters, or one of a dense script
+    coarse: Keys  # [n] four characters, or two of a dense script
+    start: Ints  # [n] first character of each coarse gram
+    length: Ints  # [n] its characters
+    place: Ints  # [n] where it begins, a dense character counted as three
+    digit: NDArray[np.bool_]  # [n] begins with a digit
+    letters: Ints  # [characters + 1] running count of the characters that are no separators
+    ends: Ints  # [tokens + 1] character offsets of the tokens
+
+
+class GramTable:
+    """The characters of every piece of a vocabulary, and the grams of any sequence of pieces."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        """Read the pieces; special tokens have no characters."""
+        codes, self._width = _piece_characters(tokenizer)
+        self._first = np.cumsum(self._width) - self._width
+        self._codes = codes.astype(np.uint64)
+        known, inverse = np.unique(codes, return_inverse=True)
+        self._kind = np.array([_kind(int(c)) for c in known], np.int8)[inverse]
+        self._digit = np.array([_is_digit(int(c)) for c in known], np.bool_)[inverse]
+        script = np.array([SCRIPTS.index(_script(int(c))) for c in known], np.int64)[inverse]
+        owner = np.repeat(np.arange(len(self._width)), self._width)
+        letter = self._kind != SEPARATOR
+        self.scripts = np.zeros((len(self._width), len(SCRIPTS)))  # [vocabulary, scripts] letters of each script
+        np.add.at(self.scripts, (owner[letter], script[letter]), 1.0)
+
+    def __call__(self, ids: Ids) -> Grams:
+        """Cut a text, int[tokens], into its grams."""
+        width = self._width[ids]
+        ends = np.zeros(len(ids) + 1, np.int64)
+        np.cumsum(width, out=ends[1:])
+        where = np.arange(ends[-1]) + np.repeat(self._first[ids] - ends[:-1], width)
+        kind = self._kind[where]
+        dense, inside = kind == DENSE, kind != SEPARATOR
+        # one, two, three [i]: that many characters after i are of the same word.
+        one = np.zeros(len(kind) + 2, np.bool_)
+        one[: max(len(kind) - 1, 0)] = (kind[1:] == kind[:-1]) & inside[1:]
+        two = one[:-1] & one[1:]
+        three = two[:-1] & one[2:] if len(kind) else two[:-1]
+        begins = inside.copy()
+        begins[1:] &= ~one[: max(len(kind) - 1, 0)]
+        one, two = one[: len(kind)], two[: len(kind)] & ~dense
+        three = three[: len(kind)] & ~dense
+        single, second, third, fourth = self._codes[where] * MULTIPLIERS
+        key = single.copy()
+        key[:-1] += second[1:] * one[:-1]
+        key[:-2] += third[2:] * two[:-2]
+        fine = np.where(dense, single, key)[dense | two | begins]
+        key[:-3] += fourth[3:] * three[:-3]
+        start = np.flatnonzero(three | begins | (dense & one))
+        length = one.astype(np.int64) + two + three + 1
+        letters = np.zeros(len(kind) + 1, np.int64)
+        np.cumsum(inside, out=letters[1:])
+        place = np.cumsum(2 * dense + 1)
+        digit = self._digit[where[start]]
+        return Grams(fine, key[start], start, length[start], place[start], digit, letters, ends)
+
+
+def _piece_characters(tokenizer: tokenizers.Tokenizer) -> tuple[NDArray[np.int64], Ints]:
+    """Return all pieces' code points one after another, and the number of each piece's."""
+    special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    pieces = [""] * tokenizer.get_vocab_size()
+    for piece, i in tokenizer.get_vocab().items():
+        pieces[i] = "" if i in special else piece.replace("▁", " ").lower()
+    codes: list[int] = []
+    width = np.zeros(len(pieces), np.int64)
+    for i, piece in enumerate(pieces):
+        is_byte = len(piece) == 6 and piece.startswith("<0x")
+        found = [BYTE_BASE + int(piece[3:5], 16)] if is_byte else [ord(c) for c in piece]
+        codes += found
+        width[i] = len(found)
+    return np.array(codes, np.int64), width
+
+
+def _script(code: int) -> str:
+    if code >= BYTE_BASE:
+        return "BYTE"
+    name = unicodedata.name(chr(code), "OTHER").replace("IDEOGRAPHIC", "CJK").split(" ")[0].split("-")[0]
+    return name if name in SCRIPTS else "OTHER"
+
+
+def _kind(code: int) -> int:
+    """Return SEPARATOR, WORD or DENSE; combining marks belong to the word."""
+    if code < BYTE_BASE and unicodedata.category(chr(code))[0] not in "LMN":
+        return SEPARATOR
+    return DENSE if _script(code) in _DENSE_SCRIPTS else WORD
+
+
+def _is_digit(code: int) -> bool:
+    return code < BYTE_BASE and unicodedata.category(chr(code)) == "Nd"

@@ -1,0 +1,352 @@
+"""Match features of a query and a document, from their token ids alone.
+
+A small network ranks poorly where the words themselves decide, so the embedded model adds what the words say: a *prior*
+logit, and for every token a *type* that tells the network how well the other text matches it. Both depend on the two id
+sequences only, never on other candidates, so a pair keeps its score in any batch, and windows of a long document need
+no special care.
+
+Sums are over integers or float64 in a fixed order; vectors are int8, and their products exact in float32, so no result
+depends on how a matrix product is split. BM25: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from resift.text.grams import Grams, GramTable, Ids, Ints, Keys
+
+Floats = NDArray[np.float64]
+Types = NDArray[np.int32]
+
+VERSION = 1
+IDF_STEP = 1 / 24  # one step of the uint8 idf tables
+K1, B, USUAL_LENGTH = 0.9, 0.4, 300.0
+WINDOWS = (80, 200)  # widths in characters; a character of a dense script counts as three
+# Token types: 0 special tokens; then 16 for each side: without letters, or 5 match levels x 3 rarities.
+QUERY_TYPE, DOCUMENT_TYPE, TYPES = 1, 17, 33
+RARITY = (2.5, 5.0)  # idf limits between the rarities of a token
+SIMILAR = (0.45, 0.65)  # cosines from which on an unmatched token is at level 1, 2
+PARTLY, FULLY = 0.4, 0.99  # matched shares of a token's letters for level 3, 4
+SMALL_PRODUCT = 1 << 17
+_PRIOR = ("mean", "scale", "skip", "w1", "b1", "w2")
+FEATURES = (
+    "coarse_bm25", "coarse_saturation", "coarse_cover", "coarse_share", "fine_saturation", "fine_cover",
+    "token_saturation", "token_cover", "bigram_cover", "span", "spans", "window_short", "window_long", "digit_cover",
+    "digits", "rare_cover", "document_length", "query_length", "same_script", "bag_cosine", "similar_mean",
+    "similar_rare", "similar_low", "unmatched_similar", "reverse_similar", "cross_bag",
+)  # fmt: skip
+
+
+class Terms(NamedTuple):
+    """Distinct terms of a query, sorted; one unused entry at the end stands for 'not in the query'."""
+
+    keys: Keys  # [u + 1]
+    weight: Floats  # [u + 1], the last 0
+    total: float
+
+    def locate(self, values: Keys) -> Ints:
+        """Return the term of every value, u where the query has none."""
+        at = np.searchsorted(self.keys[:-1], values)
+        at[self.keys[at] != values] = len(self.keys) - 1
+        return at
+
+    def count(self, at: Ints) -> Ints:
+        """Return how often each term was found, 0 for the entry at the end."""
+        count = np.bincount(at, minlength=len(self.keys))
+        count[-1] = 0
+        return count
+
+    def cover(self, count: Ints) -> float:
+        """Return the weighted share of the terms that were found."""
+        return float(self.weight[count > 0].sum()) / self.total
+
+    def saturation(self, count: Ints, k: float) -> float:
+        """Return the weighted mean of count * (k + 1) / (count + k): BM25 over its greatest value."""
+        return float((self.weight * (count * (K1 + 1) / (count + k))).sum()) / (self.total * (K1 + 1))
+
+
+@dataclass(frozen=True)
+class QueryFeatures:
+    """What the pairs of one query share."""
+
+    ids: Ids
+    grams: Grams
+    coarse: Terms
+    at: Ints  # [n] term of each coarse gram of the query itself
+    follower: Ints  # [u + 1] the term that comes next in the query, -1 where none does
+    digit: Floats  # [u + 1] weight of the terms that begin with a digit
+    rare: Floats  # [u + 1] weight of the rarest terms
+    fine: Terms
+    tokens: Terms
+    bigrams: Terms
+    idf: Floats  # [tokens]
+    vectors: NDArray[np.float32]  # [tokens, dimension], whole numbers
+    bag: Floats  # [dimension]
+    scripts: Floats  # [scripts] shares of the letters
+
+
+class Matcher:
+    """Match features of a pair: token types and a lexical prior, both from token ids alone."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Prepare the tables; `tensors` are those of `matching.safetensors`."""
+        self._cut = GramTable(tokenizer)
+        self._gram_idf = tensors["gram_idf"].astype(np.float64) * IDF_STEP
+        self._token_idf = tensors["token_idf"].astype(np.float64) * IDF_STEP
+        self._rarity = np.searchsorted(RARITY, self._token_idf).astype(np.int32)
+        self._vectors = tensors["vectors"].astype(np.float32)
+        self._weighted = self._vectors * tensors["token_idf"].astype(np.float64)[:, None]
+        self._prior = [tensors[f"prior.{name}"].astype(np.float64) for name in _PRIOR]
+        self._check(tokenizer.get_vocab_size())
+
+    def _check(self, size: int) -> None:
+        mean, scale, skip, w1, b1, w2 = self._prior
+        features, hidden = len(FEATURES), len(b1)
+        shapes = {
+            "token_idf": (self._token_idf.shape, (size,)),
+            "vectors": (self._vectors.shape, (size, self._vectors.shape[-1])),
+            "prior.mean": (mean.shape, (features,)),
+            "prior.scale": (scale.shape, (features,)),
+            "prior.skip": (skip.shape, (features + 1,)),
+            "prior.w1": (w1.shape, (features, hidden)),
+            "prior.w2": (w2.shape, (hidden,)),
+        }
+        for name, (found, expected) in shapes.items():
+            if found != expected:
+                raise ValueError(f"matching table {name} has shape {found}, expected {expected}")
+        slots = len(self._gram_idf)
+        if slots < 2 or slots & (slots - 1):
+            raise ValueError(f"matching table gram_idf has {slots} slots, expected a power of two")
+
+    @classmethod
+    def load(cls, config: Mapping[str, object], folder: Path, tokenizer: tokenizers.Tokenizer) -> Matcher:
+        """Read the tables that `config` (`config.json["resift"]["matching"]`) names in `folder`.
+
+        Raises:
+            ValueError: the version is not known, or a table is missing or does not fit the tokenizer.
+
+        """
+        version, name = config.get("version"), config.get("file")
+        if version != VERSION:
+            raise ValueError(f"matching version {version!r} is not known, expected {VERSION}")
+        if not isinstance(name, str) or Path(name).name != name:
+            raise ValueError(f"matching file {name!r} is no plain file name")
+        tensors = _read_tensors(folder / name)
+        missing = {"gram_idf", "token_idf", "vectors", *(f"prior.{p}" for p in _PRIOR)} - tensors.keys()
+        if missing:
+            raise ValueError(f"matching tables {sorted(missing)} are missing in {folder / name}")
+        return cls(tokenizer, tensors)
+
+    def encode_query(self, query_ids: Ids) -> QueryFeatures:
+        """Return what all pairs of one query share; `query_ids` int[nq] without special tokens."""
+        ids = np.asarray(query_ids, np.int64)
+        grams = self._cut(ids)
+        coarse = _terms(grams.coarse, self.gram_idf(grams.coarse))
+        at = coarse.locate(grams.coarse)
+        follower = np.full(len(coarse.keys), -1, np.int64)
+        follower[at[:-1]] = at[1:]
+        digit = np.zeros(len(coarse.keys))
+        digit[at[grams.digit]] = coarse.weight[at[grams.digit]]
+        rare = np.where(coarse.weight >= 0.8 * coarse.weight.max(), coarse.weight, 0.0)
+        idf = self._token_idf[ids]
+        return QueryFeatures(
+            ids, grams, coarse, at, follower, digit, rare,
+            fine=_terms(grams.fine, self.gram_idf(grams.fine)),
+            tokens=_terms(ids.astype(np.uint64), idf),
+            bigrams=_terms(_bigrams(ids), idf[:-1] + idf[1:]),
+            idf=idf,
+            vectors=self._vectors[ids],
+            bag=self._weighted[ids].sum(axis=0),
+            scripts=_shares(self._cut.scripts[ids]),
+        )  # fmt: skip
+
+    def match(self, query: QueryFeatures, document_ids: Ids) -> tuple[Types, Types, float]:
+        """Return query types int32[nq], document types int32[nd] and the prior's logit.
+
+        `document_ids` int[nd] without special tokens; [CLS] and both [SEP] have type 0.
+        """
+        ids = np.asarray(document_ids, np.int64)
+        grams, at, similar = self._compare(query, ids)
+        features = self._features(query, ids, grams, at, similar)
+        query_hit = query.coarse.count(at)[query.at] > 0
+        query_types = self._types(query.ids, query.grams, query_hit, similar.max(axis=1, initial=0.0))
+        hit = at < len(query.coarse.keys) - 1
+        document_types = self._types(ids, grams, hit, similar.max(axis=0, initial=0.0))
+        return query_types + QUERY_TYPE, document_types + DOCUMENT_TYPE, self._logit(features)
+
+    def features(self, query: QueryFeatures, document_ids: Ids) -> Floats:
+        """Return the numbers that the prior is computed from, float64[features], named in FEATURES."""
+        ids = np.asarray(document_ids, np.int64)
+        return self._features(query, ids, *self._compare(query, ids))
+
+    def gram_idf(self, keys: Keys) -> Floats:
+        """Return the idf of grams from the hashed table: the greater of two slots, each shared at its lower value."""
+        first, second = slots(keys, len(self._gram_idf))
+        return np.maximum(self._gram_idf[first], self._gram_idf[second])
+
+    def _compare(self, query: QueryFeatures, ids: Ids) -> tuple[Grams, Ints, NDArray[np.float32]]:
+        """Return the document's grams, the query term of each, and the cosines of the tokens [nq, nd]."""
+        grams = self._cut(ids)
+        return grams, query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
+
+    def _features(
+        self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]
+    ) -> Floats:
+        coarse, length = query.coarse, len(at)
+        count = coarse.count(at)
+        fine = query.fine.count(query.fine.locate(grams.fine))
+        tokens = query.tokens.count(query.tokens.locate(ids.astype(np.uint64)))
+        bigrams = query.bigrams.count(query.bigrams.locate(_bigrams(ids)))
+        k = K1 * (1 - B + B * length / USUAL_LENGTH)
+        saturation = coarse.saturation(count, k)
+        spans = _spans(query, at)
+        windows = _windows(coarse.weight, at, grams.place)
+        found = count > 0
+        digits, rare = query.digit.sum(), query.rare.sum()
+        cosine = _cosine(query.bag, self._weighted[ids].sum(axis=0))
+        same = float(np.minimum(query.scripts, _shares(self._cut.scripts[ids])).sum())
+        return np.array([
+            saturation * coarse.total / 100, saturation, coarse.cover(count), found.sum() / len(count),
+            query.fine.saturation(fine, 2 * k), query.fine.cover(fine),
+            query.tokens.saturation(tokens, k), query.tokens.cover(tokens), query.bigrams.cover(bigrams),
+            spans[0] / coarse.total, np.sqrt(spans[1]) / coarse.total,
+            windows[0] / coarse.total, windows[1] / coarse.total,
+            query.digit[found].sum() / digits if digits else 0.0, float(digits > 0),
+            query.rare[found].sum() / rare if rare else 0.0,
+            np.log1p(length), np.log1p(len(coarse.keys)), same, cosine,
+            *_similar(query.idf, similar, tokens[query.tokens.locate(query.ids.astype(np.uint64))] > 0),
+            cosine * (1 - same),
+        ])  # fmt: skip
+
+    def _types(self, ids: Ids, grams: Grams, hit: NDArray[np.bool_], similar: NDArray[np.float32]) -> Types:
+        """Return 0 for a token without letters, else 1 + 3 * level + rarity."""
+        size = len(grams.letters)
+        edges = np.bincount(grams.start[hit], minlength=size)
+        edges -= np.bincount(grams.start[hit] + grams.length[hit], minlength=size)
+        covered = np.zeros(size, np.int64)
+        np.cumsum(np.cumsum(edges)[:-1] > 0, out=covered[1:])
+        matched = np.diff(covered[grams.ends])
+        letters = np.diff(grams.letters[grams.ends])
+        level = (similar >= SIMILAR[0]).astype(np.int32) + (similar >= SIMILAR[1])
+        level[matched >= PARTLY * letters] = 3
+        level[matched >= FULLY * letters] = 4
+        types: Types = 1 + 3 * level + self._rarity[ids]
+        types[letters == 0] = 0
+        return types
+
+    def _logit(self, features: Floats) -> float:
+        mean, scale, skip, w1, b1, w2 = self._prior
+        x = (features - mean) * scale
+        hidden = np.maximum((x[:, None] * w1).sum(axis=0) + b1, 0.0)
+        return float((x * skip[:-1]).sum() + skip[-1] + (hidden * w2).sum())
+
+
+def slots(keys: Keys, size: int) -> tuple[Ints, Ints]:
+    """Return the two slots of each key in a table of `size` (a power of two)."""
+    mixed = (keys ^ (keys >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(32)
+    mask = np.uint64(size - 1)
+    return (mixed & mask).astype(np.int64), ((mixed >> np.uint64(32)) & mask).astype(np.int64)
+
+
+def _terms(values: Keys, weights: Floats) -> Terms:
+    keys, first = np.unique(values, return_index=True)
+    weight = np.append(weights[first], 0.0)
+    return Terms(np.append(keys, np.uint64(0)), weight, max(float(weight.sum()), 1e-6))
+
+
+def _bigrams(ids: Ids) -> Keys:
+    """Return one key for each pair of neighbouring ids, never 0."""
+    keys = ids.astype(np.uint64)
+    return (keys[:-1] << np.uint64(32)) | keys[1:] | np.uint64(1 << 31)
+
+
+def _shares(scripts: Floats) -> Floats:
+    counts = scripts.sum(axis=0)
+    return counts / max(float(counts.sum()), 1.0)
+
+
+def _cosine(a: Floats, b: Floats) -> float:
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else 0.0
+
+
+def _cosines(query: NDArray[np.float32], document: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return [nq, nd] from vectors of length 127."""
+    # Subtle: OpenBLAS splits a product over threads from 2^18 multiplications on, and waking them costs many times the
+    # product. The sums are whole numbers below 2^24, so neither the parts nor the order change a bit.
+    rows = max(1, SMALL_PRODUCT // max(1, document.size))
+    parts = [query[at : at + rows] @ document.T for at in range(0, len(query), rows)]
+    if not parts:
+        return np.zeros((0, len(document)), np.float32)
+    return np.concatenate(parts) * np.float32(1 / 127**2)
+
+
+def _spans(query: QueryFeatures, at: Ints) -> tuple[float, float]:
+    """Return the greatest weight, and the sum of squared weights, of the runs in the query's own order."""
+    if not len(at):
+        return 0.0, 0.0
+    last = np.append(query.follower[at[:-1]] != at[1:], True)
+    weights = np.diff(np.cumsum(query.coarse.weight[at])[last], prepend=0.0)
+    return float(weights.max()), float((weights * weights).sum())
+
+
+def _windows(weight: Floats, at: Ints, place: Ints) -> list[float]:
+    """Return the greatest weight of distinct terms within each of the windows."""
+    hit = np.flatnonzero(at < len(weight) - 1)
+    if not len(hit):
+        return [0.0 for _ in WINDOWS]
+    term, place = at[hit], place[hit]
+    order = np.argsort(term, kind="stable")
+    before = np.full(len(hit), -(10**6), np.int64)
+    again = order[1:][term[order[1:]] == term[order[:-1]]]
+    before[again] = place[order[:-1][term[order[1:]] == term[order[:-1]]]]
+    best = []
+    for width in WINDOWS:
+        # A term counts again once its last occurrence is a window away.
+        total = np.append(0.0, np.cumsum(np.where(place - before >= width, weight[term], 0.0)))
+        begin = np.searchsorted(place, place - width, side="right")
+        best.append(float((total[1:] - total[begin]).max()))
+    return best
+
+
+def _similar(
+    idf: Floats, similar: NDArray[np.float32], matched: NDArray[np.bool_]
+) -> tuple[float, float, float, float, float]:
+    """Return how similar the document's best tokens are to the query's: five means, weighted by idf."""
+    if not similar.size:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    best = similar.max(axis=1).astype(np.float64)
+    total = max(float(idf.sum()), 1e-6)
+    square, rest = idf * idf, idf * ~matched
+    return (
+        float((best * idf).sum()) / total,
+        float((best * square).sum()) / max(float(square.sum()), 1e-6),
+        float((np.maximum(best - SIMILAR[0], 0.0) * idf).sum()) / total,
+        float((best * rest).sum()) / max(float(rest.sum()), 1e-6),
+        float(similar.max(axis=0).astype(np.float64).sum()) / similar.shape[1],
+    )
+
+
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file: https://huggingface.co/docs/safetensors/index#format."""
+    kinds = {"U8": np.uint8, "I8": np.int8, "I32": np.int32, "F16": np.float16, "F32": np.float32, "F64": np.float64}
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in kinds:
+            raise ValueError(f"{path}: tensor {name} has the type {entry['dtype']}, expected one of {sorted(kinds)}")
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], kinds[entry["dtype"]]).reshape(entry["shape"])
+    return tensors

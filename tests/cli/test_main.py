@@ -139,3 +139,9 @@ def test_no_color_and_terminals(monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
     assert "\x1b[3" not in run_cli("demo", "--lang", "ja", "--no-color").out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[3" not in run_cli("demo", "--lang", "ja").out
+
+
+def test_no_line_ends_in_spaces(run_cli: RunCli) -> None:
+    for argv in (["demo", "--lang", "de"], ["rank", "query", "short", "a longer document"]):
+        out = run_cli(*argv).out
+        assert out == "\n".join(line.rstrip(" ") for line in out.split("\n"))

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from resift.cli import output
-from resift.cli.demo_run import PRODUCT_TEMPLATE, RECALLED, Check, Outcome, Results
+from resift.cli.demo_run import PRODUCT_TEMPLATE, RECALLED, Outcome, Results
 from resift.types import ScoreInfo
 
 SHOWN = 3
@@ -130,29 +130,30 @@ def _show_checks(console: Console, results: Results, marks: _Marks) -> None:
     )
     console.print()
     console.print(Text.assemble("  ", (results.pair.query, "bold")))
-    console.print(Text.assemble((f"{results.pair.after[0]:9.4f}  ", "green"), results.pair.documents[0]))
-    trap, answer = results.trap.after
-    good = answer > trap
+    (score,), (document,) = results.pair.after, results.pair.documents
+    _show_check(console, [("", f"{score:.4f}", "", document, "green")], header=True)
+    trap = results.trap
+    verdict = (marks.good, "bold green") if trap.after[1] > trap.after[0] else (marks.bad, "bold red")
     console.print()
-    console.print(
-        Text.assemble(
-            (marks.good, "bold green") if good else (marks.bad, "bold red"), " ", (results.trap.query, "bold")
-        )
+    console.print(Text.assemble(verdict, " ", (trap.query, "bold")))
+    _show_check(
+        console,
+        [
+            (f"{trap.before[place]:.2f}", f"{trap.after[place]:.2f}", name, trap.documents[place], style)
+            for place, (name, style) in enumerate([("trap", ""), ("answer", "green")])
+        ],
+        header=False,
     )
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    for heading in ("BM25", "resift"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=8)
-    table.add_column("", no_wrap=True)
-    table.add_column("", overflow="fold")
-    for name, place in (("trap", 0), ("answer", 1)):
-        check: Check = results.trap
-        style = "green" if name == "answer" else ""
-        table.add_row(
-            f"{check.before[place]:.2f}",
-            Text(f"{check.after[place]:.2f}", style),
-            name,
-            Text(check.documents[place], style),
-        )
+
+
+def _show_check(console: Console, rows: Sequence[tuple[str, str, str, str, str]], *, header: bool) -> None:
+    """Write rows of BM25 score, score, name, document and style."""
+    table = Table(box=None, pad_edge=False, show_header=header, header_style="dim", padding=(0, 1, 0, 0))
+    for heading, width in (("BM25", 8), ("resift", 8), ("", 6)):
+        table.add_column(heading, width=width, no_wrap=True, justify="left" if heading == "" else "right")
+    table.add_column(overflow="fold")
+    for before, after, name, document, style in rows:
+        table.add_row(before, Text(after, style), name, Text(document, style))
     console.print(table)
 
 

@@ -27,15 +27,15 @@ COMMANDS = {
     "doctor": "show what resift would use here and why, and test it",
 }
 """Every command is the module of this package with its name: `configure(parser)` and `run(args, open_reranker)`."""
-
 _LITERAL = "\0"
+"""Marks an argument that follows `--`: see `_parse`."""
 
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser that ends with our `error:` and `hint:` lines."""
 
     def error(self, message: str) -> NoReturn:
-        output.report(message, hint=f"{self.prog} --help")
+        output.report(message.replace(repr(_LITERAL)[1:-1], ""), hint=f"{self.prog} --help")
         sys.exit(2)
 
 

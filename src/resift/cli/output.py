@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,7 +90,25 @@ def console(*, no_color: bool = False) -> Console:
     """Return a rich console on stdout; it honours NO_COLOR and COLUMNS, and colours only terminals."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, no_color=True if no_color else None, highlight=False, emoji=False, markup=False)
+    stream = sys.stdout if sys.stdout.isatty() else cast("TextIO", _Trimmed(sys.stdout))
+    return Console(file=stream, no_color=True if no_color else None, highlight=False, emoji=False, markup=False)
+
+
+class _Trimmed:
+    """Drops the spaces with which rich fills every line of a table up: no file needs them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
 
 
 def size(count: int) -> str:

@@ -1,14 +1,23 @@
-"""resift: rerank search results with a cross-encoder, on any CPU, offline."""
+"""resift: rerank search results with a cross-encoder, on any CPU, offline.
 
-from resift.compat.cross_encoder import CrossEncoder
-from resift.compat.flag import FlagReranker
-from resift.errors import ResiftError, ResiftWarning
-from resift.reranker import Reranker
-from resift.types import RankedDocument, ScoreInfo, Window, Windows
+Names are imported when they are first used (PEP 562), so that `resift --help` does not wait for numpy.
+"""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resift.compat.cross_encoder import CrossEncoder
+    from resift.compat.flag import FlagReranker
+    from resift.errors import ResiftError, ResiftWarning
+    from resift.reranker import Reranker
+    from resift.types import PairScore, RankedDocument, ScoreInfo, Window, Windows
+
+__version__ = "0.1.0"
 __all__ = [
     "CrossEncoder",
     "FlagReranker",
+    "PairScore",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -17,4 +26,25 @@ __all__ = [
     "Window",
     "Windows",
 ]
-__version__ = "0.1.0"
+_HOME = {
+    "CrossEncoder": "compat.cross_encoder",
+    "FlagReranker": "compat.flag",
+    "PairScore": "types",
+    "RankedDocument": "types",
+    "Reranker": "reranker",
+    "ResiftError": "errors",
+    "ResiftWarning": "errors",
+    "ScoreInfo": "types",
+    "Window": "types",
+    "Windows": "types",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'resift' has no attribute {name!r}")
+    return getattr(import_module(f"resift.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

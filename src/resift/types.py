@@ -1,6 +1,6 @@
 """Frozen records that the layers exchange. No logic beyond checks on themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ Aggregate: TypeAlias = Literal["max", "mean", "top_k_mean"]
 Document: TypeAlias = str | Mapping[str, object]
 """A text, or fields that a template turns into one."""
 
-Pair: TypeAlias = tuple[str, Document] | list[str | Document]
+Pair: TypeAlias = Sequence[Document]
 """A query and a document."""
 
 Float32: TypeAlias = npt.NDArray[np.float32]
@@ -83,23 +83,18 @@ class PackedBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
-    """One encoded (query, document window), special tokens included.
+class TokenSequence:
+    """One query with one document, or one window of it, as the model reads it.
 
     Attributes:
-        ids: token ids, int32 [tokens].
+        ids: token ids with the special tokens, int32 [tokens].
         types: token types, int32 [tokens], or None when all are 0.
         prior: what is added to the network's logit (0 for models without a lexical prior).
-        truncated: tokens of the query or the document were left out.
-        start, end: the characters of the document's text that it covers.
     """
 
     ids: Int32
-    types: Int32 | None
-    prior: float
-    truncated: bool
-    start: int
-    end: int
+    types: Int32 | None = None
+    prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +130,21 @@ class Window:
     start: int
     end: int
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """The score of one pair and how it came about.
+
+    Attributes:
+        score: raw logit or sigmoid, as asked.
+        truncated: part of the query or the document was not read.
+        window: the best window, when the document was scored in windows.
+    """
+
+    score: float
+    truncated: bool = False
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: `main` dispatches, one module is one command, `output` is the only one that writes."""

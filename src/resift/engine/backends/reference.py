@@ -78,12 +78,14 @@ class ReferenceBackend:
         return x.reshape(len(x), self._spec.heads, -1).transpose(1, 0, 2)
 
     def _linear(self, x: Float32, name: str) -> Float32:
-        return x @ self._tensor(f"{name}.weight").T + self._tensor(f"{name}.bias")
+        y: Float32 = x @ self._tensor(f"{name}.weight").T + self._tensor(f"{name}.bias")
+        return y
 
     def _norm(self, x: Float32, name: str) -> Float32:
         centred = x - x.mean(axis=-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(self._spec.norm_eps))
-        return centred / scale * self._tensor(f"{name}.weight") + self._tensor(f"{name}.bias")
+        y: Float32 = centred / scale * self._tensor(f"{name}.weight") + self._tensor(f"{name}.bias")
+        return y
 
     def _rows(self, name: str, index: np.ndarray) -> Float32:
         return to_float32(self._tensors[name][index])

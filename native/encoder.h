@@ -1,0 +1,42 @@
+// A packed batch in, one logit per sequence out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "plan.h"
+#include "pool.h"
+#include "spec.h"
+#include "weights.h"
+
+namespace resift {
+
+// Sequences laid end to end; the pointers stay the caller's.
+struct Batch {
+  const std::int32_t* ids;  // [tokens]
+  std::int64_t tokens;
+  const std::int64_t* offsets;  // [sequences + 1]
+  std::int64_t sequences;
+  const std::int32_t* types;  // [tokens], or null: all 0
+};
+
+class Encoder {
+ public:
+  // The embedding tables of `tensors` must outlive the encoder; everything else is copied.
+  Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernel& kernel);
+
+  // Safe to call from several threads at once: they take turns. Throws std::invalid_argument on a malformed batch.
+  void forward(const Batch& batch, float* logits, Mode mode = Mode::automatic);
+
+  const Kernel& kernel() const { return kernel_; }
+  int threads() const { return pool_.threads(); }
+  std::size_t packed_bytes() const { return weights_.packed_bytes(); }
+
+ private:
+  Spec spec_;
+  const Kernel& kernel_;
+  Pool pool_;
+  Weights weights_;
+};
+
+}  // namespace resift

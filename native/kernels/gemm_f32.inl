@@ -1,0 +1,147 @@
+// Matrix product in float32 with a register-blocked tile. Included by a kernel file.
+//
+// Weights lie in panels of kPanel outputs, [k][kPanel]; rows of `a` are copied, kDepth columns at a time, to a buffer
+// with the fixed stride kStride. So the tile's addresses are constants, a panel block stays in the first-level cache
+// while all rows pass, and the block of rows stays in the second-level cache while all panels pass.
+//
+// Exactness: every output is one chain of fused multiply-adds over k from 0 upwards, whatever the tile's height. Sums
+// that wait in `c` between two blocks of k are stored and loaded as they are.
+
+namespace resift {
+namespace {
+
+constexpr int kPanel = kVecs * kLanes;
+constexpr int kStride = kDepth + 16;  // an odd number of cache lines, so the rows of a tile fall into different sets
+constexpr int kBlockRows = 256;
+static_assert(kDepth % kPanel == 0, "attention cuts its score buffer at panel borders");
+
+inline int smaller(int a, int b) { return a < b ? a : b; }
+inline int lanes_of(int columns, int vec) { return smaller(kLanes, columns - vec * kLanes); }
+
+// c[R, columns] (+)= a[R, depth] * b[depth, kPanel]
+template <int R>
+void tile(const float* a, const float* b, int depth, bool first, float* c, size_t ldc, int columns) {
+  Vec sum[R][kVecs];
+  const bool whole = columns == kPanel;
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kVecs; ++v) {
+      const float* from = c + r * ldc + v * kLanes;
+      sum[r][v] = vset(0.0f);
+      if (!first) sum[r][v] = whole ? vload(from) : lanes_of(columns, v) > 0 ? vload_n(from, lanes_of(columns, v)) : vset(0.0f);
+    }
+  }
+  for (int p = 0; p < depth; ++p) {
+    Vec weight[kVecs];
+    for (int v = 0; v < kVecs; ++v) weight[v] = vload(b + p * kPanel + v * kLanes);
+    for (int r = 0; r < R; ++r) {
+      const Vec x = vset(a[r * kStride + p]);
+      for (int v = 0; v < kVecs; ++v) sum[r][v] = vfma(x, weight[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < kVecs; ++v) {
+      float* to = c + r * ldc + v * kLanes;
+      if (whole) {
+        vstore(to, sum[r][v]);
+      } else if (lanes_of(columns, v) > 0) {
+        vstore_n(to, sum[r][v], lanes_of(columns, v));
+      }
+    }
+  }
+}
+
+using TileFn = void (*)(const float*, const float*, int, bool, float*, size_t, int);
+
+template <int R>
+struct Tiles {
+  static TileFn of(int rows) { return rows == R ? &tile<R> : Tiles<R - 1>::of(rows); }
+};
+template <>
+struct Tiles<0> {
+  static TileFn of(int) { return nullptr; }
+};
+
+// One block of k for all rows and one panel. The rows are cut into tiles of nearly equal height: 15 rows are 8 + 7.
+void multiply_block(const float* a, int rows, const float* b, int depth, bool first, float* c, size_t ldc, int columns) {
+  const int tiles = (rows + kRows - 1) / kRows;
+  const int low = rows / tiles, high = rows % tiles;  // `high` tiles have one row more
+  const TileFn small = Tiles<kRows>::of(low), large = high > 0 ? Tiles<kRows>::of(low + 1) : small;
+  for (int t = 0, row = 0; t < tiles; ++t) {
+    (t < high ? large : small)(a + row * kStride, b, depth, first, c + row * ldc, ldc, columns);
+    row += t < high ? low + 1 : low;
+  }
+}
+
+template <Vec (*F)(Vec)>
+void finish_with(const GemmArgs& g, float* c, const float* bias, const float* residual, int rows, int columns) {
+  for (int r = 0; r < rows; ++r) {
+    for (int j = 0; j < columns; j += kLanes) {
+      const int n = smaller(kLanes, columns - j);
+      Vec x = F(vadd(vload_n(c + r * g.ldc + j, n), vload_n(bias + j, n)));
+      if (residual != nullptr) x = vadd(x, vload_n(residual + r * g.ldr + j, n));
+      vstore_n(c + r * g.ldc + j, x, n);
+    }
+  }
+}
+
+inline Vec identity(Vec x) { return x; }
+
+// Bias, activation and residual, while the sums are still in the first-level cache.
+void finish(const GemmArgs& g, int row, int column, int rows, int columns) {
+  float* c = g.c + row * g.ldc + column;
+  const float* bias = g.w->bias + column;
+  const float* residual = g.residual == nullptr ? nullptr : g.residual + row * g.ldr + column;
+  switch (g.activation) {
+    case Activation::none: return finish_with<identity>(g, c, bias, residual, rows, columns);
+    case Activation::gelu: return finish_with<vgelu>(g, c, bias, residual, rows, columns);
+    case Activation::gelu_tanh: return finish_with<vgelu_tanh>(g, c, bias, residual, rows, columns);
+    case Activation::relu: return finish_with<vrelu>(g, c, bias, residual, rows, columns);
+    case Activation::tanh: return finish_with<vtanh>(g, c, bias, residual, rows, columns);
+  }
+}
+
+void copy_block(const float* a, size_t lda, int rows, int depth, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    for (int p = 0; p < depth; p += kLanes) {
+      const int n = smaller(kLanes, depth - p);
+      vstore_n(out + r * kStride + p, vload_n(a + r * lda + p, n), n);
+    }
+  }
+}
+
+void gemm(const GemmArgs& g) {
+  const int k = g.w->k;
+  const float* panels = static_cast<const float*>(g.w->panels);
+  float* block = static_cast<float*>(g.scratch);
+  for (int row = 0; row < g.rows; row += kBlockRows) {
+    const int rows = smaller(kBlockRows, g.rows - row);
+    for (int from = 0; from < k; from += kDepth) {
+      const int depth = smaller(kDepth, k - from);
+      copy_block(g.a + row * g.lda + from, g.lda, rows, depth, block);
+      for (int panel = g.first_panel; panel < g.last_panel; ++panel) {
+        const int column = panel * kPanel, columns = smaller(kPanel, g.w->n - column);
+        const float* b = panels + (static_cast<size_t>(panel) * k + from) * kPanel;
+        multiply_block(block, rows, b, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
+        if (from + depth == k) finish(g, row, column, rows, columns);
+      }
+    }
+  }
+}
+
+size_t gemm_scratch(int rows, int) { return sizeof(float) * kStride * static_cast<size_t>(smaller(rows, kBlockRows)); }
+
+size_t panel_bytes(int k) { return sizeof(float) * kPanel * static_cast<size_t>(k); }
+
+// One panel from at most kPanel rows of k floats, the missing ones zero.
+void pack_strided(const float* rows_of_k, size_t ld, int rows, int k, float* panel) {
+  for (int p = 0; p < k; ++p) {
+    for (int r = 0; r < kPanel; ++r) panel[p * kPanel + r] = r < rows ? rows_of_k[r * ld + p] : 0.0f;
+  }
+}
+
+void pack_panel(const float* weights, int rows, int k, void* out) {
+  pack_strided(weights, static_cast<size_t>(k), rows, k, static_cast<float*>(out));
+}
+
+}  // namespace
+}  // namespace resift

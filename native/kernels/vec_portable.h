@@ -1,0 +1,96 @@
+// Four floats at a time in the vector types of GCC and Clang: SSE2 on any x86-64, NEON on ARM, plain code elsewhere.
+// Included once by a kernel file.
+#include <stdint.h>
+#include <string.h>
+
+namespace resift {
+namespace {
+
+typedef float Vec __attribute__((vector_size(16)));
+typedef int32_t IntVec __attribute__((vector_size(16)));
+constexpr int kLanes = 4;
+constexpr int kVecs = 2;  // vectors in a panel
+#if defined(__aarch64__)
+constexpr int kRows = 12;  // 32 registers
+#else
+constexpr int kRows = 6;  // 16 registers
+#endif
+constexpr int kDepth = 256;
+
+inline Vec vset(float x) { return Vec{x, x, x, x}; }
+inline Vec vload(const float* p) {
+  Vec x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+inline Vec vload_n(const float* p, int n) {
+  Vec x = vset(0.0f);
+  for (int i = 0; i < kLanes; ++i) {
+    if (i < n) x[i] = p[i];
+  }
+  return x;
+}
+inline void vstore(float* p, Vec x) { memcpy(p, &x, sizeof x); }
+inline void vstore_n(float* p, Vec x, int n) {
+  for (int i = 0; i < kLanes; ++i) {
+    if (i < n) p[i] = x[i];
+  }
+}
+inline Vec vadd(Vec a, Vec b) { return a + b; }
+inline Vec vsub(Vec a, Vec b) { return a - b; }
+inline Vec vmul(Vec a, Vec b) { return a * b; }
+inline Vec vdiv(Vec a, Vec b) { return a / b; }
+inline Vec vfma(Vec a, Vec b, Vec c) {
+#if defined(__FP_FAST_FMAF) || defined(__aarch64__)
+  return Vec{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]),
+             __builtin_fmaf(a[3], b[3], c[3])};
+#else
+  return a * b + c;  // two roundings: the file is compiled without contraction
+#endif
+}
+inline Vec select(IntVec mask, Vec x, Vec y) {
+  return reinterpret_cast<Vec>((mask & reinterpret_cast<IntVec>(x)) | (~mask & reinterpret_cast<IntVec>(y)));
+}
+inline Vec vmin(Vec a, Vec b) { return select(a < b, a, b); }
+inline Vec vmax(Vec a, Vec b) { return select(a > b, a, b); }
+inline Vec vround(Vec x) {  // |x| < 2^22
+  const Vec magic = vset(12582912.0f);  // 1.5 * 2^23: adding it leaves no room for fractions
+  return (x + magic) - magic;
+}
+// Lanes from n on become `fill`.
+inline Vec vkeep_n(Vec x, int n, Vec fill) { return select(IntVec{0, 1, 2, 3} < IntVec{n, n, n, n}, x, fill); }
+// x where not a < b, else 0.
+inline Vec vwhere_not_below(Vec a, Vec b, Vec x) { return select(a < b, vset(0.0f), x); }
+// 2^n for whole n in [-126, 127].
+inline Vec vpow2(Vec n) {
+  return reinterpret_cast<Vec>((__builtin_convertvector(n, IntVec) + IntVec{127, 127, 127, 127}) << 23);
+}
+inline float vsum(Vec x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+inline float vtop(Vec x) {
+  const float a = x[0] > x[2] ? x[0] : x[2], b = x[1] > x[3] ? x[1] : x[3];
+  return a > b ? a : b;
+}
+inline float from_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+inline float f16_to_float(uint16_t h) {
+  const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16, rest = h & 0x7fffu;
+  if (rest >= 0x7c00u) return from_bits(sign | 0x7f800000u | (rest & 0x3ffu) << 13);  // infinity, not a number
+  // Exponent and mantissa moved to their places are the value times 2^-112, subnormal numbers included.
+  return from_bits(sign | rest << 13) * 5.192296858534828e33f;
+}
+inline Vec vload_f16(const void* p) {
+  uint16_t h[kLanes];
+  memcpy(h, p, sizeof h);
+  return Vec{f16_to_float(h[0]), f16_to_float(h[1]), f16_to_float(h[2]), f16_to_float(h[3])};
+}
+inline Vec vload_bf16(const void* p) {
+  uint16_t h[kLanes];
+  memcpy(h, p, sizeof h);
+  return reinterpret_cast<Vec>(IntVec{h[0], h[1], h[2], h[3]} << 16);
+}
+
+}  // namespace
+}  // namespace resift

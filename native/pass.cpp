@@ -1,0 +1,170 @@
+#include "pass.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "attention.h"
+
+namespace resift {
+
+namespace {
+
+// Rows that go through attention and feed-forward at a time: bounds the memory of long sequences.
+constexpr int kChunk = 256;
+constexpr int kRowsPerTask = 16;
+
+// An odd number of cache lines, so that equal columns of neighbouring rows fall into different cache sets.
+std::size_t stride_of(int columns) { return (static_cast<std::size_t>(columns) + 15) / 16 * 16 + 16; }
+
+class Pass {
+ public:
+  Pass(const Model& model, const Tokens& tokens, const Slice& slice, Team& team, Buffer& memory)
+      : model_(model), tokens_(tokens), slice_(slice), team_(team) {
+    starts_.reserve(slice.sequences.size() + 1);
+    starts_.push_back(0);
+    for (const int s : slice.sequences) {
+      starts_.push_back(starts_.back() + static_cast<int>(tokens.starts[s + 1] - tokens.starts[s]));
+    }
+    const int h = model.spec.hidden, chunk = std::min(kChunk, slice.tokens);
+    const std::size_t rows = static_cast<std::size_t>(slice.tokens), part = static_cast<std::size_t>(chunk);
+    const std::size_t one = stride_of(h), two = stride_of(2 * h), inner = stride_of(model.spec.ffn);
+    float* at = memory.reserve_as<float>(rows * (one + two) + part * (3 * one + inner));
+    const auto take = [&at](std::size_t count, std::size_t stride) {
+      const Matrix m{at, stride};
+      at += count * stride;
+      return m;
+    };
+    x_ = take(rows, one);
+    key_value_ = take(rows, two);
+    query_ = take(part, one);
+    mixed_ = take(part, one);
+    sum_ = take(part, one);
+    inner_ = take(part, inner);
+  }
+
+  void run(float* logits) {
+    embed();
+    for (const Layer& layer : model_.weights.layers) run_layer(layer, &layer == &model_.weights.layers.back());
+    head(logits);
+  }
+
+ private:
+  int sequences() const { return static_cast<int>(slice_.sequences.size()); }
+
+  void embed() {
+    const Weights& w = model_.weights;
+    const std::size_t n = static_cast<std::size_t>(model_.spec.hidden);
+    // Row r of the slice is token `place[r]` of its sequence and token `source[r]` of the batch.
+    team_.each((slice_.tokens + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker& worker) {
+      float* part = worker.scratch.reserve_as<float>(n);
+      const int first = task * kRowsPerTask, last = std::min(slice_.tokens, first + kRowsPerTask);
+      std::size_t s = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), first) - starts_.begin()) - 1;
+      for (int r = first; r < last; ++r) {
+        while (r >= starts_[s + 1]) ++s;
+        const int place = r - starts_[s];
+        const std::int64_t token = tokens_.starts[slice_.sequences[s]] + place;
+        float* row = x_.row(r);
+        const auto add = [&](const Table& table, int index) {
+          model_.kernel.to_float(table.type, table.row(index), part, n);
+          for (std::size_t j = 0; j < n; ++j) row[j] += part[j];
+        };
+        model_.kernel.to_float(w.word.type, w.word.row(tokens_.ids[token]), row, n);
+        add(w.type, tokens_.types ? tokens_.types[token] : 0);
+        add(w.position, place + model_.spec.position_offset);
+      }
+      norm_rows(w.embedding_norm, x_.row(first), x_.stride, x_.row(first), x_.stride, last - first);
+    });
+  }
+
+  // In the last layer only the first token of each sequence is computed: keys and values need all tokens, nothing
+  // else is read.
+  void run_layer(const Layer& layer, bool last) {
+    product(layer.key_value, x_, slice_.tokens, key_value_);
+    if (last) keep_first_tokens();
+    const int rows = last ? sequences() : slice_.tokens;
+    for (int from = 0; from < rows; from += kChunk) {
+      const int count = std::min(kChunk, rows - from);
+      const Matrix x{x_.row(from), x_.stride};
+      product(layer.query, x, count, query_);
+      attend(team_, model_.kernel, model_.spec, segments(from, count, last), query_, key_value_, mixed_);
+      product(layer.attention_output, mixed_, count, sum_, Activation::none, &x);
+      norm(layer.attention_norm, sum_, x, count);
+      product(layer.up, x, count, inner_, model_.spec.activation);
+      product(layer.down, inner_, count, sum_, Activation::none, &x);
+      norm(layer.ffn_norm, sum_, x, count);
+    }
+  }
+
+  void keep_first_tokens() {
+    const std::size_t bytes = static_cast<std::size_t>(model_.spec.hidden) * sizeof(float);
+    for (int s = 1; s < sequences(); ++s) std::memcpy(x_.row(s), x_.row(starts_[static_cast<std::size_t>(s)]), bytes);
+  }
+
+  std::vector<Segment> segments(int from, int count, bool last) const {
+    std::vector<Segment> out;
+    for (int s = 0; s < sequences(); ++s) {
+      const int start = starts_[static_cast<std::size_t>(s)], end = starts_[static_cast<std::size_t>(s) + 1];
+      const int first = std::max(from, last ? s : start), stop = std::min(from + count, last ? s + 1 : end);
+      if (first < stop) out.push_back({first - from, stop - first, start, end - start});
+    }
+    return out;
+  }
+
+  void head(float* logits) {
+    const std::size_t stride = stride_of(1);
+    for (int from = 0; from < sequences(); from += kChunk) {
+      const int count = std::min(kChunk, sequences() - from);
+      product(model_.weights.dense, {x_.row(from), x_.stride}, count, sum_, Activation::tanh);
+      const Matrix out{mixed_.data, std::min(stride, mixed_.stride)};
+      product(model_.weights.output, sum_, count, out);
+      for (int i = 0; i < count; ++i) logits[slice_.sequences[static_cast<std::size_t>(from + i)]] = out.row(i)[0];
+    }
+  }
+
+  void product(const Linear& linear, Matrix in, int rows, Matrix out, Activation activation = Activation::none,
+               const Matrix* residual = nullptr) {
+    const Packed w = linear.view();
+    GemmArgs args{};
+    args.a = in.data;
+    args.lda = in.stride;
+    args.rows = rows;
+    args.w = &w;
+    args.c = out.data;
+    args.ldc = out.stride;
+    args.activation = activation;
+    if (residual != nullptr) {
+      args.residual = residual->data;
+      args.ldr = residual->stride;
+    }
+    multiply(team_, model_.kernel, args);
+  }
+
+  void norm(const Norm& norm, Matrix in, Matrix out, int rows) {
+    team_.each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker&) {
+      const int first = task * kRowsPerTask;
+      norm_rows(norm, in.row(first), in.stride, out.row(first), out.stride, std::min(kRowsPerTask, rows - first));
+    });
+  }
+
+  void norm_rows(const Norm& norm, const float* in, std::size_t in_stride, float* out, std::size_t out_stride, int rows) {
+    model_.kernel.layer_norm(in, in_stride, out, out_stride, rows, model_.spec.hidden, norm.weight.data(),
+                             norm.bias.data(), model_.spec.norm_eps);
+  }
+
+  const Model& model_;
+  const Tokens& tokens_;
+  const Slice& slice_;
+  Team& team_;
+  std::vector<int> starts_;  // rows of the slice where its sequences begin
+  Matrix x_, key_value_;     // all rows
+  Matrix query_, mixed_, sum_, inner_;  // one chunk
+};
+
+}  // namespace
+
+void run_slice(const Model& model, const Tokens& tokens, const Slice& slice, Team& team, Buffer& memory, float* logits) {
+  Pass(model, tokens, slice, team, memory).run(logits);
+}
+
+}  // namespace resift

@@ -1,0 +1,79 @@
+"""The CPU backend: packed tokens through the C++ engine."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+
+from resift import _native
+from resift.errors import DeviceError, EngineClosed, InputError, ModelLayoutError
+from resift.types import Float32, ModelSpec, PackedBatch, Precision
+
+KERNEL_VARIABLE = "RESIFT_CPU_KERNEL"
+"""Environment variable that forces a kernel: for tests and comparisons, the only one that the engine reads."""
+
+_SPEC_FIELDS = (
+    "layers", "hidden", "heads", "ffn", "vocab", "positions", "position_offset", "types", "norm_eps", "activation",
+)  # fmt: skip
+
+
+class NativeBackend:
+    """Run an encoder on the CPU, in float32.
+
+    A sequence's logit has the same bits whatever else is in the batch, and whatever the number of threads.
+
+    Args:
+        spec: the encoder's shape.
+        tensors: weights under the canonical names, float32, float16 or bfloat16 bits as uint16. The embedding tables
+            are not copied: where they are memory-mapped, they stay so.
+        threads: workers; None takes the physical cores that affinity and control groups leave to this process.
+        kernel: one of `_native.available_kernels()`; None takes `RESIFT_CPU_KERNEL`, else the best.
+    """
+
+    name = "native"
+    precision: Precision = "fp32"
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tensors: Mapping[str, np.ndarray],
+        *,
+        threads: int | None = None,
+        kernel: str | None = None,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads}, expected 1 or more, or None for all cores")
+        fields = {name: value for name, value in asdict(spec).items() if name in _SPEC_FIELDS}
+        try:
+            self._encoder: _native.Encoder | None = _native.Encoder(
+                fields, dict(tensors), threads=threads or 0, kernel=_choose(kernel)
+            )
+        except ValueError as error:
+            raise ModelLayoutError(str(error)) from error
+        self.kernel = self._encoder.kernel
+        self.threads = self._encoder.threads
+
+    def forward(self, batch: PackedBatch) -> Float32:
+        """Return the logit of every sequence of the batch, float32 [n]."""
+        encoder = self._encoder
+        if encoder is None:
+            raise EngineClosed("the native backend was closed")
+        try:
+            return encoder.forward(batch.ids, batch.offsets, batch.types)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def close(self) -> None:
+        """Drop the weights; calls that are running end first."""
+        self._encoder = None
+
+
+def _choose(kernel: str | None) -> str | None:
+    """Return the kernel asked for by argument or environment, once this machine is known to have it."""
+    wanted = kernel if kernel is not None else os.environ.get(KERNEL_VARIABLE) or None
+    available = _native.available_kernels()
+    if wanted is not None and wanted not in available:
+        origin = "kernel" if kernel is not None else KERNEL_VARIABLE
+        raise DeviceError(f"{origin} is '{wanted}', this machine has {', '.join(available)}")
+    return wanted

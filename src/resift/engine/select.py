@@ -1,0 +1,57 @@
+"""Which backend, on which device, at which precision: one table."""
+
+from collections.abc import Callable, Mapping
+from typing import get_args
+
+import numpy as np
+
+from resift.engine.engine import Backend
+from resift.errors import DeviceError
+from resift.types import ModelSpec, Precision
+
+
+def _native(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:
+    from resift.engine.backends.native import NativeBackend
+
+    return NativeBackend(spec, tensors, threads=threads)
+
+
+def _reference(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:  # noqa: ARG001
+    from resift.engine.backends.reference import ReferenceBackend
+
+    return ReferenceBackend(spec, tensors)
+
+
+_Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None], Backend]
+_BACKENDS: dict[str, tuple[_Make, str, tuple[Precision, ...]]] = {
+    "native": (_native, "cpu", ("fp32",)),
+    "reference": (_reference, "cpu", ("fp32",)),
+}
+
+
+def make_backend(
+    spec: ModelSpec,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    backend: str | None,
+    device: str | None,
+    precision: str | None,
+    threads: int | None,
+) -> Backend:
+    """Build the backend; raises DeviceError when this machine or version does not have what is asked for."""
+    name = backend if backend is not None else "native"
+    if name not in _BACKENDS:
+        raise DeviceError(f"there is no backend {name!r}", hint=f"choose one of {', '.join(_BACKENDS)}")
+    make, runs_on, precisions = _BACKENDS[name]
+    if device is not None and device not in (runs_on, "auto"):
+        raise DeviceError(
+            f"the backend {name!r} runs on {runs_on!r}, not on {device!r}", hint="leave device out, or pass 'cpu'"
+        )
+    if precision is not None and precision not in precisions:
+        known = "not a precision" if precision not in get_args(Precision) else f"not offered by the backend {name!r}"
+        raise DeviceError(
+            f"precision {precision!r} is {known}", hint=f"choose one of {', '.join(precisions)}, or leave it out"
+        )
+    if threads is not None and threads < 1:
+        raise DeviceError(f"threads is {threads}, expected at least 1")
+    return make(spec, tensors, threads)

@@ -1,0 +1,127 @@
+"""Pairs of texts in, logits out: encode each text once, score each different pair once, aggregate windows."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resift.engine.engine import Engine
+from resift.text.encode import EncodedPair, EncodedQuery, PairEncoder
+from resift.types import Aggregate, Float32, TokenSequence, Window, Windows
+
+# Pairs that are tokenised and scored before the next ones are: bounds the memory of a call of any size.
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PairLogit:
+    """The raw score of one pair; the window's score is raw too."""
+
+    logit: float
+    truncated: bool
+    window: Window | None
+
+
+class PairScorer:
+    """Score pairs of texts. Safe from many threads at once."""
+
+    def __init__(self, encoder: PairEncoder, engine: Engine) -> None:
+        self._encoder = encoder
+        self._engine = engine
+
+    def score(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        windows: Windows | None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[PairLogit]:
+        """Return one record a pair, in input order; equal pairs are scored once.
+
+        `on_progress` is called with (pairs scored, pairs in all).
+        """
+        counts = Counter(pairs)
+        report = _Report(len(pairs), on_progress)
+        queries: dict[str, EncodedQuery] = {}
+        results: dict[tuple[str, str], PairLogit] = {}
+        for chunk in _chunks(list(counts), _CHUNK):
+            encoded = self._encode(chunk, queries, windows)
+            tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
+            sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
+            logits = iter(self._engine.score(sequences, on_scored=tracker.scored))
+            for texts, pair in zip(chunk, encoded, strict=True):
+                own = np.array([next(logits) for _ in pair.sequences], dtype=np.float32)
+                results[texts] = _combine(pair, own, windows)
+        return [results[pair] for pair in pairs]
+
+    def _encode(
+        self, chunk: Sequence[tuple[str, str]], queries: dict[str, EncodedQuery], windows: Windows | None
+    ) -> list[EncodedPair]:
+        for query, _ in chunk:
+            if query not in queries:
+                queries[query] = self._encoder.encode_query(query)
+        documents = list(dict.fromkeys(document for _, document in chunk))
+        texts = dict(zip(documents, self._encoder.encode_texts(documents, whole=windows is not None), strict=True))
+        return [self._encoder.pair(queries[query], texts[document], windows) for query, document in chunk]
+
+
+def sigmoid(logit: float) -> float:
+    """Return 1 / (1 + e^-logit) without overflow."""
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    power = math.exp(logit)
+    return power / (1.0 + power)
+
+
+def _combine(pair: EncodedPair, logits: Float32, windows: Windows | None) -> PairLogit:
+    if windows is None:
+        return PairLogit(float(logits[0]), pair.truncated, None)
+    best = int(np.argmax(logits))
+    start, end = pair.spans[best]
+    window = Window(index=best, count=len(logits), start=start, end=end, score=float(logits[best]))
+    return PairLogit(_aggregate(logits, windows.aggregate, windows.top_k), pair.truncated, window)
+
+
+def _aggregate(logits: Float32, aggregate: Aggregate, top_k: int) -> float:
+    keep = {"max": 1, "mean": len(logits), "top_k_mean": top_k}[aggregate]
+    best = np.sort(logits)[::-1][:keep]
+    return float(np.float32(math.fsum(best.tolist()) / len(best)))
+
+
+@dataclass(slots=True)
+class _Report:
+    """Pairs scored so far, told to the caller."""
+
+    total: int
+    tell: Callable[[int, int], None] | None
+    done: int = 0
+
+    def add(self, count: int) -> None:
+        if count and self.tell is not None:
+            self.done += count
+            self.tell(self.done, self.total)
+
+
+class _Tracker:
+    """Turns scored sequences into scored pairs: a pair is done with its last window."""
+
+    def __init__(self, sequences: Sequence[int], counts: Sequence[int], report: _Report) -> None:
+        self._owner = [pair for pair, n in enumerate(sequences) for _ in range(n)]
+        self._open = list(sequences)
+        self._counts = counts
+        self._report = report
+
+    def scored(self, places: Sequence[int]) -> None:
+        done = 0
+        for place in places:
+            pair = self._owner[place]
+            self._open[pair] -= 1
+            done += self._counts[pair] if self._open[pair] == 0 else 0
+        self._report.add(done)
+
+
+def _chunks(pairs: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
+    for start in range(0, len(pairs), size):
+        yield pairs[start : start + size]

@@ -1,0 +1,161 @@
+"""A query and a document's text become token sequences."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from resift.text.truncation import Limits, split, window_bounds
+from resift.types import Int32, ModelSpec, TokenSequence, Windows
+
+# A text is read only as far as its tokens are needed, by this many characters per token: the longest pieces
+# of the vocabularies in use have about 16, most tokens 1 to 5.
+_CHARACTERS_PER_TOKEN = 24
+# Tokens near the cut may differ from those of the whole text, so this many beyond the needed ones are read.
+_MARGIN = 64
+
+
+class PairFeatures(Protocol):
+    """Match features of a model that was trained with them: pure functions of token ids."""
+
+    def encode_query(self, query_ids: Int32) -> Any:
+        """Return what `match` wants to know of a query."""
+
+    def match(self, query: Any, document_ids: Int32) -> tuple[Int32, Int32, float]:
+        """Return the query's token types, the document's token types, and the prior logit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedQuery:
+    """A query's tokens, without special ones, and its match features when the model reads them."""
+
+    ids: Int32
+    features: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """A document's tokens, without special ones.
+
+    Attributes:
+        ids: int32 [tokens].
+        offsets: the [start, end) characters of each token in the text.
+        complete: False when the text was read only as far as the longest sequence needs.
+    """
+
+    ids: Int32
+    offsets: Sequence[tuple[int, int]]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """The sequences of one pair: one, or one per window.
+
+    Attributes:
+        sequences: in the order of the text.
+        spans: the [start, end) characters of the document's text that each one covers.
+        truncated: tokens of the query or the document are in none of them.
+    """
+
+    sequences: tuple[TokenSequence, ...]
+    spans: tuple[tuple[int, int], ...]
+    truncated: bool
+
+
+class PairEncoder:
+    """Encode pairs for one model under one truncation policy. Safe from many threads: nothing in it changes."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, spec: ModelSpec, *, limits: Limits, features: PairFeatures | None = None
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._spec = spec
+        self._limits = limits
+        self._features = features
+        self._room = limits.max_length - spec.special_tokens
+
+    def encode_query(self, text: str) -> EncodedQuery:
+        """Tokenise a query once for all its documents."""
+        ids = self._read(text).ids
+        return EncodedQuery(ids, self._features.encode_query(ids) if self._features else None)
+
+    def encode_texts(self, texts: Iterable[str], *, whole: bool) -> list[EncodedText]:
+        """Tokenise documents, as far as a truncated sequence can use them or to their end."""
+        short: list[str] = []
+        result: list[EncodedText | None] = []
+        for text in texts:
+            read_whole = whole or len(text) <= self._prefix_length
+            result.append(None if read_whole else self._read(text))
+            if read_whole:
+                short.append(text)
+        encodings = iter(self._tokenizer.encode_batch(short, add_special_tokens=False))
+        return [item if item is not None else _text(next(encodings), complete=True) for item in result]
+
+    def pair(self, query: EncodedQuery, text: EncodedText, windows: Windows | None = None) -> EncodedPair:
+        """Join a query and a document; raises LengthError when windows are asked for and the query fills all."""
+        kept, room = split(len(query.ids), len(text.ids), self._room, self._limits)
+        bounds = [(0, room)]
+        if windows is not None:
+            kept = min(len(query.ids), self._limits.query_max_length)
+            bounds = window_bounds(len(text.ids), self._room - kept, windows)
+        complete = text.complete and (windows is not None or room == len(text.ids))
+        cut = self._shorten(query, kept)
+        return EncodedPair(
+            sequences=tuple(self._join(cut, text.ids[start:end]) for start, end in bounds),
+            spans=tuple(_span(text.offsets, start, end) for start, end in bounds),
+            truncated=not (complete and cut is query),
+        )
+
+    def _shorten(self, query: EncodedQuery, length: int) -> EncodedQuery:
+        if length == len(query.ids):
+            return query
+        ids = query.ids[:length]
+        return EncodedQuery(ids, self._features.encode_query(ids) if self._features else None)
+
+    def _join(self, query: EncodedQuery, document: Int32) -> TokenSequence:
+        """Build `[CLS] query [SEP] ([SEP]) document [SEP]` and its types."""
+        spec = self._spec
+        separators = [spec.sep_id] * spec.separators
+        ids = np.concatenate([[spec.cls_id], query.ids, separators, document, [spec.sep_id]], dtype=np.int32)
+        if self._features is None:
+            if spec.document_type == 0:
+                return TokenSequence(ids)
+            types = np.zeros(len(ids), dtype=np.int32)
+            types[len(ids) - len(document) - 1 :] = spec.document_type
+            return TokenSequence(ids, types)
+        query_types, document_types, prior = self._features.match(query.features, document)
+        gap = [0] * spec.separators
+        types = np.concatenate([[0], query_types, gap, document_types, [0]], dtype=np.int32)
+        return TokenSequence(ids, types, prior)
+
+    @property
+    def _prefix_length(self) -> int:
+        return (self._limits.max_length + _MARGIN) * _CHARACTERS_PER_TOKEN
+
+    def _read(self, text: str) -> EncodedText:
+        """Tokenise as much of a text as `max_length` tokens and a margin need.
+
+        Subtle: the prefix ends at white space where there is some, so that no word is cut; without any, the
+        tokens next to the cut may be others than in the whole text, and the margin keeps them out.
+        """
+        length = self._prefix_length
+        while length < len(text):
+            space = max(text.rfind(" ", length // 2, length), text.rfind("\n", length // 2, length))
+            encoding = self._tokenizer.encode(text[: space if space > 0 else length], add_special_tokens=False)
+            if len(encoding) >= self._limits.max_length + _MARGIN:
+                return _text(encoding, complete=False)
+            length *= 4
+        return _text(self._tokenizer.encode(text, add_special_tokens=False), complete=True)
+
+
+def _text(encoding: Encoding, *, complete: bool) -> EncodedText:
+    return EncodedText(np.array(encoding.ids, dtype=np.int32), encoding.offsets, complete)
+
+
+def _span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    if start >= end:
+        return (0, 0)
+    return offsets[start][0], offsets[end - 1][1]

@@ -1,0 +1,44 @@
+"""What `import resift` gives, and what it does not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+import resift
+
+NAMES = [
+    "CrossEncoder",
+    "FlagReranker",
+    "PairScore",
+    "RankedDocument",
+    "Reranker",
+    "ResiftError",
+    "ResiftWarning",
+    "ScoreInfo",
+    "Window",
+    "Windows",
+]
+HEAVY = ["torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm"]
+
+
+def test_public_names() -> None:
+    assert resift.__all__ == NAMES
+    assert all(getattr(resift, name).__name__ == name for name in NAMES)
+    assert set(NAMES) <= set(dir(resift))
+    with pytest.raises(AttributeError):
+        resift.Rerankr  # noqa: B018
+
+
+def loaded_by(code: str) -> set[str]:
+    program = f"import sys; {code}; print(*[name for name in {HEAVY} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert loaded_by("import resift") == set()
+
+
+def test_the_api_loads_no_framework() -> None:
+    assert loaded_by("from resift import Reranker, FlagReranker, CrossEncoder") <= {"numpy", "tokenizers"}

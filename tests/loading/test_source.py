@@ -148,15 +148,24 @@ class TestHub:
 
     def test_only_what_is_read_is_downloaded(self, server: HubServer, hub: Hub, checkpoint: Path) -> None:
         others = ["pytorch_model.bin", "onnx/model.onnx", "model-00001-of-00002.safetensors", "x/model.safetensors"]
-        server.add(NAME, checkpoint).files.update(dict.fromkeys([*others, "run.py"], b"x"), **{"README.md": b"card"})
+        server.add(NAME, checkpoint).files.update(
+            dict.fromkeys([*others, "run.py"], b"x"), **{"README.md": b"", "matching.safetensors": b""}
+        )
         folder = locate(NAME, hub=hub, progress=False).folder
         assert sorted(path.name for path in folder.rglob("*")) == [
-            "README.md", "config.json", "model.safetensors", "tokenizer.json"
+            "README.md", "config.json", "matching.safetensors", "model.safetensors", "tokenizer.json"
         ]  # fmt: skip
 
     def test_shards(self, server: HubServer, hub: Hub, tmp_path: Path) -> None:
         server.add(NAME, make_checkpoint(tmp_path / "made", shards=3))
         assert len(load_checkpoint(locate(NAME, hub=hub, progress=False)).tensors) == 41
+
+    def test_weights_come_last(self, server: HubServer, hub: Hub, checkpoint: Path) -> None:
+        """An interrupted download never looks complete."""
+        server.add(NAME, checkpoint).files["matching.safetensors"] = b"x"
+        locate(NAME, hub=hub, progress=False)
+        assert server.downloads()[0] == "config.json"
+        assert server.downloads()[-1] == "model.safetensors"
 
     @pytest.mark.parametrize("revision", ["v1", "a" * 40])
     def test_a_pinned_revision(

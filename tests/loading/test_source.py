@@ -1,6 +1,9 @@
 """From a name to a folder: embedded, on disk, in the cache, from a hub (a local one, with the real client)."""
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,3 +259,12 @@ class TestHub:
         repository.files["config.json"] = b"<html>sign in to the network</html>"
         with pytest.raises(ModelError, match="is not JSON"):
             locate(NAME, hub=hub, progress=False)
+
+
+def test_offline_mode_of_huggingface_hub(tmp_path: Path) -> None:
+    code = "from resift.loading.source import locate; locate('owner/reranker')"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert "ModelNotFound: owner/reranker is neither a folder nor complete in the cache" in done.stderr
+    assert "offline mode is enabled" in done.stderr
+    assert "resift pull owner/reranker --to FOLDER" in done.stderr

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -58,7 +59,7 @@ def load_checkpoint(source: ModelSource) -> Checkpoint:
     tokenizer, special = read_tokenizer(folder, family_of(config))
     spec = read_spec(config, cls_id=special.cls_id, sep_id=special.sep_id)
     check_tokenizer(tokenizer, spec)
-    stored = _select(spec, read_weights(folder))
+    stored = _select(folder, spec, read_weights(folder))
     for name, tensor in stored.items():
         if not name.startswith("embeddings.") or name.startswith("embeddings.norm"):
             _check_finite(tensor)
@@ -66,7 +67,7 @@ def load_checkpoint(source: ModelSource) -> Checkpoint:
     return Checkpoint(source=source, spec=spec, tensors=tensors, tokenizer=tokenizer, config=config)
 
 
-def _select(spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+def _select(folder: Path, spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """Return canonical name -> tensor, after a check of all names, shapes and dtypes."""
     names = {ours: stored_name(theirs, stored) for ours, theirs in tensor_names(spec).items()}
     missing = [theirs for theirs in names.values() if theirs not in stored]
@@ -76,12 +77,12 @@ def _select(spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, St
         parts = [("missing", missing), ("unexpected", unexpected)]
         lists = "; ".join(f"{what}: {_listed(found)}" for what, found in parts if found)
         raise ModelLayoutError(
-            f"the tensors are not those of a {spec.family} reranker of {spec.layers} layers: {lists}"
+            f"{folder}: the tensors are not those of a {spec.family} reranker of {spec.layers} layers: {lists}"
         )
     shapes = tensor_shapes(spec)
     scores = stored[names["head.output.weight"]].shape[:1]
     if scores != (1,):
-        raise UnsupportedModel(f"the model gives {scores[0] if scores else 0} scores; a reranker gives 1")
+        raise UnsupportedModel(f"{folder}: the model gives {scores[0] if scores else 0} scores; a reranker gives 1")
     for ours, theirs in names.items():
         _check_tensor(stored[theirs], shapes[ours])
     return {ours: stored[theirs] for ours, theirs in names.items()}

@@ -13,11 +13,13 @@ TOKENIZERS = (("tokenizer.json",), ("sentencepiece.bpe.model",), ("vocab.json", 
 NEEDED = f"{CONFIG}, tokenizer.json and {SINGLE}"
 
 _WANTED = re.compile(
-    r"config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json"
-    r"|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|resift[\w.-]*\.json"
+    r"config\.json|tokenizer\.json|tokenizer_config\.json"
+    r"|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|matching\.safetensors"
     r"|model\.safetensors|model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"
     r"|README\.md|LICENSE[\w.]*"
 )
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+_SHARDED = re.compile(r"model-.*|.*\.index\.json")
 
 
 def wanted(names: Iterable[str]) -> list[str]:
@@ -28,8 +30,13 @@ def wanted(names: Iterable[str]) -> list[str]:
     """
     found = [name for name in names if _WANTED.fullmatch(name)]
     if SINGLE in found:
-        found = [name for name in found if name == SINGLE or "safetensors" not in name]
+        found = [name for name in found if not _SHARDED.fullmatch(name)]
     return sorted(found)
+
+
+def is_weights(name: str) -> bool:
+    """Tell whether `name` is a file of the network's weights."""
+    return _WEIGHTS.fullmatch(name) is not None
 
 
 def missing(names: Iterable[str]) -> list[str]:

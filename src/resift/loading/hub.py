@@ -13,30 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from resift.errors import ModelError, ModelNotFound
-from resift.loading.files import CONFIG, NEEDED, check_complete, is_complete, wanted
+from resift.loading.files import CONFIG, NEEDED, check_complete, is_complete, is_weights, wanted
 from resift.loading.spec import runnable_family
+from resift.loading.verify import RemoteFile, verify
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
 _ID = re.compile(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _LONGEST_ID = 96
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file of a repository, as the hub lists it.
-
-    Attributes:
-        name: its path in the repository.
-        size: bytes.
-        sha256: its digest, for the large files (git LFS).
-        git_sha1: its git blob id, for the others.
-    """
-
-    name: str
-    size: int
-    sha256: str | None
-    git_sha1: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +59,23 @@ class Hub:
         """Download what resift reads of the model `name` to the cache, or to the folder `to`.
 
         Returns what the hub lists and the folder. The config comes first: a model that resift does not run is
-        refused before its weights are downloaded. What is there already is not loaded again, and what was interrupted
-        goes on where it stopped.
+        refused before its weights are downloaded. The weights come last: where they are, everything is. What is
+        there already is not loaded again, and what was interrupted goes on where it stopped. Every file is compared
+        with the checksum that the hub gives.
         Raises ModelNotFound when the hub cannot be reached, does not have the model or does not give it out, and
-        UnsupportedModel when the model lacks a file or is of a kind that resift does not run.
+        UnsupportedModel when the model lacks a file or is of a kind that resift does not run, and ModelLayoutError
+        when a checksum is wrong (the file is deleted then, so that another call loads it again).
         """
         remote = self._list(name, revision)
+        names = [file.name for file in remote.files]
         config = self._download(name, [CONFIG], revision, to=to, progress=False)
+        verify(config / CONFIG, next(file for file in remote.files if file.name == CONFIG))
         runnable_family(config / CONFIG)
-        files = [file.name for file in remote.files]
-        return remote, self._download(name, files, revision, to=to, progress=progress)
+        self._download(name, [file for file in names if not is_weights(file)], revision, to=to, progress=False)
+        folder = self._download(name, [file for file in names if is_weights(file)], revision, to=to, progress=progress)
+        for file in remote.files:
+            verify(folder / file.name, file)
+        return remote, folder
 
     def folder(self) -> Path:
         """Return the folder of the cache."""

@@ -1,13 +1,11 @@
 """Download a model once, checked byte by byte, so that it runs offline from then on."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from resift.errors import ModelLayoutError, ModelNotFound
-from resift.loading.hub import Hub, RemoteFile, is_hub_id
-
-_CHUNK = 1 << 20
+from resift.errors import ModelNotFound
+from resift.loading.hub import Hub, is_hub_id
+from resift.loading.verify import RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +56,4 @@ def pull(
         if cached is None:
             raise
         raise ModelNotFound(error.message, hint=f"it is in the cache and runs without a network: {cached}") from error
-    for file in remote.files:
-        _verify(folder / file.name, file)
     return PulledModel(name=model, commit=remote.commit, folder=folder, files=remote.files)
-
-
-def _verify(path: Path, file: RemoteFile) -> None:
-    """Compare a local file with what the hub says of it: SHA-256 for large files, the git blob id for others."""
-    if file.sha256 is not None:
-        digest, expected = hashlib.sha256(), file.sha256
-    elif file.git_sha1 is not None:
-        digest, expected = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False), file.git_sha1
-    else:
-        raise ModelLayoutError(f"the hub gives no checksum for {file.name}")
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != expected:
-        path.resolve().unlink()  # in the cache, the link's target: a new download would link to the same bytes
-        path.unlink(missing_ok=True)
-        raise ModelLayoutError(
-            f"{path} was damaged and is deleted: its {digest.name} is {digest.hexdigest()}, the hub says {expected}",
-            hint="run the same command again",
-        )

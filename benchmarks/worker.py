@@ -1,0 +1,109 @@
+"""One peer in a process of its own: commands come as JSON lines, answers go out as JSON lines.
+
+`python -m benchmarks.worker PEER FOLDER THREADS` is started by the harness, not by hand.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmarks import environment
+from benchmarks.peers import PEERS, Peer, Score
+
+
+def main(name: str, folder: str, threads: str) -> None:
+    """Answer commands until the input ends."""
+    # Libraries print to the standard output: theirs becomes the error output, and ours is kept apart.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    bind(int(threads))
+    worker = Worker(PEERS[name], Path(folder), int(threads))
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
+        "check": worker.check, "prepare": worker.prepare, "load": worker.load, "score": worker.score,
+    }  # fmt: skip
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = commands[command.pop("do")](**command)
+        except Exception as error:  # whatever a peer raises is reported in the table
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def bind(threads: int) -> None:
+    """Keep the process on as many cores as it may have threads, so that no peer can take more."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+class Worker:
+    """The commands."""
+
+    def __init__(self, peer: Peer, folder: Path, threads: int) -> None:
+        self._peer = peer
+        self._folder = folder
+        self._threads = threads
+        self._run: Score | None = None
+
+    def check(self) -> dict[str, Any]:
+        """Say what is missing, and the versions of what is there."""
+        missing = [name for name in self._peer.imports if not is_importable(name)]
+        return {"missing": missing, "versions": environment.versions(self._peer.packages)}
+
+    def prepare(self) -> dict[str, Any]:
+        """Convert the model, for peers that need that."""
+        convert = getattr(self._module(), "prepare", None)
+        if convert is not None:
+            convert(self._folder)
+        return {}
+
+    def load(self) -> dict[str, Any]:
+        """Load the model, imports included: what a user waits for."""
+        start = time.perf_counter()
+        self._run = self._module().load(self._folder, self._threads, **self._peer.options)
+        return {"seconds": time.perf_counter() - start}
+
+    def score(self, *, pairs: str, seconds: float, calls: int) -> dict[str, Any]:
+        """Score the pairs in the file `pairs` for at least `seconds` or `calls` times, whichever comes first."""
+        if self._run is None:
+            raise RuntimeError("score before load")
+        texts = [(query, document) for query, document in json.loads(Path(pairs).read_text(encoding="utf-8"))]
+        taken: list[float] = []
+        before = environment.clock()
+        while not taken or (sum(taken) < seconds and len(taken) < calls):
+            start = time.perf_counter()
+            scores = self._run(texts)
+            taken.append(time.perf_counter() - start)
+        after = environment.clock()
+        found = environment.disturbance(before, after)
+        return {
+            "seconds": taken,
+            "scores": [float(score) for score in scores],
+            "foreign": found.foreign,
+            "steal": found.steal,
+            "peak_mb": environment.peak_memory_mb(),
+        }
+
+    def _module(self) -> ModuleType:
+        return importlib.import_module(f"benchmarks.peers.{self._peer.module}")
+
+
+def is_importable(name: str) -> bool:
+    """Whether a module is installed; only its parents are imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

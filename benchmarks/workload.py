@@ -74,7 +74,7 @@ def _lengths(name: str, pairs: int | None, random: np.random.RandomState) -> lis
     if tokens is not None:
         return [tokens] * count
     # Lognormal: most passages are short and a few long; the mean is about 131 tokens.
-    document = np.clip(np.exp(np.log(110) + 0.6 * random.randn(count)), 16, 496)
+    document = np.clip(np.exp(np.log(108) + 0.6 * random.randn(count)), 16, 496)
     return [int(length) + _QUERY_TOKENS + 4 for length in document]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import resift
-from resift import FlagReranker
+from resift import CrossEncoder, FlagReranker
 from resift.errors import EngineClosed, InputError, PairError, ResiftWarning
+from tests.checkpoints import make_checkpoint
 
 PAIR = ["how to train a model", "Dropout helps a network to generalise."]
 PAIRS = [PAIR, ["weather", "It rains."], ["", "text"]]
@@ -80,6 +81,19 @@ def test_nothing_is_told_without_need(checkpoint: Path, asked: dict[str, Any]) -
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         FlagReranker(checkpoint, **asked).compute_score(PAIR)
+
+
+def test_the_first_line_of_the_tutorial(tmp_path: Path) -> None:
+    """A hub id, found in the cache: no network is needed."""
+    snapshot = tmp_path / "models--BAAI--bge-reranker-v2-m3" / "snapshots" / ("a" * 40)
+    make_checkpoint(snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("a" * 40)
+    with pytest.warns(ResiftWarning, match="use_fp16"):
+        reranker = FlagReranker("BAAI/bge-reranker-v2-m3", use_fp16=True, cache_dir=tmp_path)
+    assert reranker.compute_score(PAIR) == FlagReranker(snapshot).compute_score(PAIR)
+    encoder = CrossEncoder("BAAI/bge-reranker-v2-m3", cache_folder=str(tmp_path))
+    assert encoder.predict(PAIR) == CrossEncoder(snapshot).predict(PAIR)
 
 
 def test_use_fp16_is_the_second_positional_argument(checkpoint: Path) -> None:

@@ -19,9 +19,9 @@ namespace resift {
 
 namespace {
 
+#if defined(__x86_64__)
 bool bit(unsigned word, int index) { return (word >> index) & 1u; }
 
-#if defined(__x86_64__)
 std::uint64_t enabled_state() {
   std::uint32_t low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -46,7 +46,9 @@ std::optional<double> positive_ratio(const std::string& quota, const std::string
 }
 
 std::optional<double> group_limit(const std::string& folder, bool version2) {
-  if (!version2) return positive_ratio(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
+  if (!version2) {
+    return positive_ratio(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
+  }
   std::istringstream words(first_line(folder + "/cpu.max"));
   std::string quota, period;
   words >> quota >> period;
@@ -151,7 +153,8 @@ std::optional<double> cgroup_cpus(const std::string& membership, const std::stri
   while (std::getline(lines, line)) {  // "hierarchy:controllers:/group"
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    std::string controllers = ",";
+    controllers.append(line, first + 1, second - first - 1).push_back(',');
     std::string group = line.substr(second + 1);
     if (group == "/") group.clear();
     if (controllers == ",,") {

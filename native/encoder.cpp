@@ -45,12 +45,15 @@ struct Checked {
 
   void add_length(const Spec& spec, std::int64_t i) {
     const std::int64_t from = starts[static_cast<std::size_t>(i)], to = starts[static_cast<std::size_t>(i) + 1];
-    if (to < from) refuse("offsets must not fall: " + at("offsets", i + 1) + " is " + std::to_string(to) + " after " + std::to_string(from));
+    if (to < from) {
+      refuse("offsets must not fall: " + at("offsets", i + 1) + " is " + std::to_string(to) + " after " +
+             std::to_string(from));
+    }
     if (to == from) refuse("sequence " + std::to_string(i) + " is empty");
     // Subtle: from >= 0 holds by induction, so the difference cannot overflow.
     if (to - from > spec.longest()) {
-      refuse("sequence " + std::to_string(i) + " has " + std::to_string(to - from) + " tokens, the model holds at most " +
-             std::to_string(spec.longest()));
+      refuse("sequence " + std::to_string(i) + " has " + std::to_string(to - from) +
+             " tokens, the model holds at most " + std::to_string(spec.longest()));
     }
     lengths.push_back(static_cast<int>(to - from));
   }
@@ -65,7 +68,9 @@ struct Checked {
 void Spec::check() const {
   constexpr int kLargest = 1 << 24;  // keeps every product of two sizes far from overflow
   const auto positive = [&](const char* name, int value) {
-    if (value < 1 || value > kLargest) refuse(std::string(name) + " is " + std::to_string(value) + ", expected 1 to " + std::to_string(kLargest));
+    if (value < 1 || value > kLargest) {
+      refuse(std::string(name) + " is " + std::to_string(value) + ", expected 1 to " + std::to_string(kLargest));
+    }
   };
   positive("layers", layers);
   positive("hidden", hidden);
@@ -78,7 +83,8 @@ void Spec::check() const {
     refuse(std::to_string(heads) + " heads do not divide a hidden size of " + std::to_string(hidden));
   }
   if (position_offset < 0 || position_offset >= positions) {
-    refuse("position_offset is " + std::to_string(position_offset) + ", expected 0 to " + std::to_string(positions - 1));
+    refuse("position_offset is " + std::to_string(position_offset) + ", expected 0 to " +
+           std::to_string(positions - 1));
   }
   if (!(norm_eps >= 0.0f && norm_eps < 1.0f)) refuse("norm_eps must be between 0 and 1");
 }
@@ -95,7 +101,8 @@ void Encoder::forward(const Batch& batch, float* logits, Mode mode) {
   if (batch.sequences == 0) return;
   const Plan plan = make_plan(checked.lengths, spec_.hidden, pool_.threads(), mode);
   const Model model{spec_, kernel_, weights_};
-  const Tokens tokens{checked.ids.data(), checked.types.empty() ? nullptr : checked.types.data(), checked.starts.data()};
+  const Tokens tokens{checked.ids.data(), checked.types.empty() ? nullptr : checked.types.data(),
+                      checked.starts.data()};
   auto workers = pool_.session();
   if (plan.together) {
     for (const Slice& slice : plan.slices) {

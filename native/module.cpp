@@ -24,11 +24,15 @@ using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::devic
 using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Logits = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
 
+constexpr int kMostThreads = 1024;
+
 template <class T>
 T field(const nb::dict& spec, const char* name) {
   if (!spec.contains(name)) throw std::invalid_argument("spec has no '" + std::string(name) + "'");
   T value;
-  if (!nb::try_cast<T>(spec[name], value)) throw std::invalid_argument("spec['" + std::string(name) + "'] has the wrong type");
+  if (!nb::try_cast<T>(spec[name], value)) {
+    throw std::invalid_argument("spec['" + std::string(name) + "'] has the wrong type");
+  }
   return value;
 }
 
@@ -40,9 +44,15 @@ Activation activation(const std::string& name) {
 }
 
 Spec read_spec(const nb::dict& d) {
-  return {field<int>(d, "layers"),    field<int>(d, "hidden"),          field<int>(d, "heads"), field<int>(d, "ffn"),
-          field<int>(d, "vocab"),     field<int>(d, "positions"),       field<int>(d, "position_offset"),
-          field<int>(d, "types"),     static_cast<float>(field<double>(d, "norm_eps")),
+  return {field<int>(d, "layers"),
+          field<int>(d, "hidden"),
+          field<int>(d, "heads"),
+          field<int>(d, "ffn"),
+          field<int>(d, "vocab"),
+          field<int>(d, "positions"),
+          field<int>(d, "position_offset"),
+          field<int>(d, "types"),
+          static_cast<float>(field<double>(d, "norm_eps")),
           activation(field<std::string>(d, "activation"))};
 }
 
@@ -52,7 +62,8 @@ Tensor read_tensor(const std::string& name, const AnyArray& array) {
     tensor.type = DType::f32;
   } else if (array.dtype() == nb::dtype<std::uint16_t>()) {
     tensor.type = DType::bf16;
-  } else if (array.dtype().code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float) && array.dtype().bits == 16) {
+  } else if (array.dtype().code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float) &&
+             array.dtype().bits == 16) {
     tensor.type = DType::f16;
   } else {
     throw std::invalid_argument("tensor '" + name + "' must be float32, float16 or uint16 (the bits of bfloat16)");
@@ -72,7 +83,10 @@ Mode mode_of(const std::optional<std::string>& name) {
 class PyEncoder {
  public:
   PyEncoder(const nb::dict& spec, const nb::dict& tensors, int threads, const std::optional<std::string>& kernel) {
-    if (threads < 0) throw std::invalid_argument("threads must not be negative");
+    if (threads < 0 || threads > kMostThreads) {
+      throw std::invalid_argument("threads is " + std::to_string(threads) + ", expected 0 to " +
+                                  std::to_string(kMostThreads));
+    }
     std::vector<AnyArray> arrays;
     Tensors views;
     for (const auto& [key, value] : tensors) {
@@ -82,7 +96,9 @@ class PyEncoder {
         throw std::invalid_argument("tensor '" + name + "' must be a C-contiguous array in this machine's memory");
       }
       views.emplace(name, read_tensor(name, array));
-      if (name == "embeddings.word" || name == "embeddings.position" || name == "embeddings.type") tables_.push_back(array);
+      if (name == "embeddings.word" || name == "embeddings.position" || name == "embeddings.type") {
+        tables_.push_back(array);
+      }
       arrays.push_back(std::move(array));
     }
     const Spec shape = read_spec(spec);
@@ -95,7 +111,8 @@ class PyEncoder {
                  const std::optional<std::string>& mode) {
     if (offsets.size() == 0) throw std::invalid_argument("offsets must have at least one element");
     if (types && types->size() != ids.size()) {
-      throw std::invalid_argument("there are " + std::to_string(types->size()) + " types for " + std::to_string(ids.size()) + " ids");
+      throw std::invalid_argument("there are " + std::to_string(types->size()) + " types for " +
+                                  std::to_string(ids.size()) + " ids");
     }
     const Batch batch{ids.data(), static_cast<std::int64_t>(ids.size()), offsets.data(),
                       static_cast<std::int64_t>(offsets.size()) - 1, types ? types->data() : nullptr};

@@ -59,7 +59,8 @@ class Pass {
     team_.each((slice_.tokens + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker& worker) {
       float* part = worker.scratch.reserve_as<float>(n);
       const int first = task * kRowsPerTask, last = std::min(slice_.tokens, first + kRowsPerTask);
-      std::size_t s = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), first) - starts_.begin()) - 1;
+      std::size_t s =
+          static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), first) - starts_.begin()) - 1;
       for (int r = first; r < last; ++r) {
         while (r >= starts_[s + 1]) ++s;
         const int place = r - starts_[s];
@@ -147,7 +148,8 @@ class Pass {
     });
   }
 
-  void norm_rows(const Norm& norm, const float* in, std::size_t in_stride, float* out, std::size_t out_stride, int rows) {
+  void norm_rows(const Norm& norm, const float* in, std::size_t in_stride, float* out, std::size_t out_stride,
+                 int rows) {
     model_.kernel.layer_norm(in, in_stride, out, out_stride, rows, model_.spec.hidden, norm.weight.data(),
                              norm.bias.data(), model_.spec.norm_eps);
   }
@@ -156,14 +158,15 @@ class Pass {
   const Tokens& tokens_;
   const Slice& slice_;
   Team& team_;
-  std::vector<int> starts_;  // rows of the slice where its sequences begin
-  Matrix x_, key_value_;     // all rows
+  std::vector<int> starts_;             // rows of the slice where its sequences begin
+  Matrix x_, key_value_;                // all rows
   Matrix query_, mixed_, sum_, inner_;  // one chunk
 };
 
 }  // namespace
 
-void run_slice(const Model& model, const Tokens& tokens, const Slice& slice, Team& team, Buffer& memory, float* logits) {
+void run_slice(const Model& model, const Tokens& tokens, const Slice& slice, Team& team, Buffer& memory,
+               float* logits) {
   Pass(model, tokens, slice, team, memory).run(logits);
 }
 

@@ -15,7 +15,7 @@ struct Slice {
 };
 
 struct Plan {
-  bool together;  // latency mode: all workers share every product of a slice
+  bool together;              // latency mode: all workers share every product of a slice
   std::vector<Slice> slices;  // the costliest first
 };
 

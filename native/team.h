@@ -31,9 +31,8 @@ inline void multiply(Team& team, const Kernel& kernel, const GemmArgs& args) {
   const int panels = (args.w->n + kernel.panel - 1) / kernel.panel;
   // Every task copies its rows once, so a few tasks per worker balance the load and more only copy more.
   const int across = team.size() == 1 ? 1 : std::min(panels, 3 * team.size());
-  const int down = across >= team.size()
-                       ? 1
-                       : std::clamp(args.rows / kFewestRows, 1, (team.size() + across - 1) / across);
+  const int down =
+      across >= team.size() ? 1 : std::clamp(args.rows / kFewestRows, 1, (team.size() + across - 1) / across);
   team.each(across * down, [&](int task, Worker& worker) {
     const int i = task % across, j = task / across;
     const int first = args.rows * j / down, rows = args.rows * (j + 1) / down - first;

@@ -1,12 +1,8 @@
 // Kernel for CPUs with AVX2, FMA and F16C.
 #include "kernel.h"
-//
 #include "kernels/vec_avx2.h"
-//
 #include "kernels/math.inl"
-//
 #include "kernels/gemm_f32.inl"
-//
 #include "kernels/attention_f32.inl"
 #include "kernels/rows.inl"
 

@@ -1,12 +1,8 @@
 // Kernel for CPUs with AVX-512 (F, BW, DQ, VL).
 #include "kernel.h"
-//
 #include "kernels/vec_avx512.h"
-//
 #include "kernels/math.inl"
-//
 #include "kernels/gemm_f32.inl"
-//
 #include "kernels/attention_f32.inl"
 #include "kernels/rows.inl"
 

@@ -13,32 +13,52 @@ namespace {
 constexpr int kPanel = kVecs * kLanes;
 constexpr int kStride = kDepth + 16;  // an odd number of cache lines, so the rows of a tile fall into different sets
 constexpr int kBlockRows = 256;
+constexpr int kBlockPanels = 1024 / kPanel;
 static_assert(kDepth % kPanel == 0, "attention cuts its score buffer at panel borders");
 
 inline int smaller(int a, int b) { return a < b ? a : b; }
 inline int lanes_of(int columns, int vec) { return smaller(kLanes, columns - vec * kLanes); }
+
+// The sums stay in registers only when every loop over them is unrolled.
+#if defined(__clang__)
+#define RESIFT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define RESIFT_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 // c[R, columns] (+)= a[R, depth] * b[depth, kPanel]
 template <int R>
 void tile(const float* a, const float* b, int depth, bool first, float* c, size_t ldc, int columns) {
   Vec sum[R][kVecs];
   const bool whole = columns == kPanel;
+  RESIFT_UNROLL
   for (int r = 0; r < R; ++r) {
+    RESIFT_UNROLL
     for (int v = 0; v < kVecs; ++v) {
       const float* from = c + r * ldc + v * kLanes;
       sum[r][v] = vset(0.0f);
-      if (!first) sum[r][v] = whole ? vload(from) : lanes_of(columns, v) > 0 ? vload_n(from, lanes_of(columns, v)) : vset(0.0f);
+      if (first) continue;
+      if (whole) {
+        sum[r][v] = vload(from);
+      } else if (lanes_of(columns, v) > 0) {
+        sum[r][v] = vload_n(from, lanes_of(columns, v));
+      }
     }
   }
   for (int p = 0; p < depth; ++p) {
     Vec weight[kVecs];
+    RESIFT_UNROLL
     for (int v = 0; v < kVecs; ++v) weight[v] = vload(b + p * kPanel + v * kLanes);
+    RESIFT_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec x = vset(a[r * kStride + p]);
+      RESIFT_UNROLL
       for (int v = 0; v < kVecs; ++v) sum[r][v] = vfma(x, weight[v], sum[r][v]);
     }
   }
+  RESIFT_UNROLL
   for (int r = 0; r < R; ++r) {
+    RESIFT_UNROLL
     for (int v = 0; v < kVecs; ++v) {
       float* to = c + r * ldc + v * kLanes;
       if (whole) {
@@ -62,7 +82,8 @@ struct Tiles<0> {
 };
 
 // One block of k for all rows and one panel. The rows are cut into tiles of nearly equal height: 15 rows are 8 + 7.
-void multiply_block(const float* a, int rows, const float* b, int depth, bool first, float* c, size_t ldc, int columns) {
+void multiply_block(const float* a, int rows, const float* b, int depth, bool first, float* c, size_t ldc,
+                    int columns) {
   const int tiles = (rows + kRows - 1) / kRows;
   const int low = rows / tiles, high = rows % tiles;  // `high` tiles have one row more
   const TileFn small = Tiles<kRows>::of(low), large = high > 0 ? Tiles<kRows>::of(low + 1) : small;
@@ -109,21 +130,27 @@ void copy_block(const float* a, size_t lda, int rows, int depth, float* out) {
   }
 }
 
-void gemm(const GemmArgs& g) {
+// All k for some rows and some panels: few enough that the rows' block and the sums wait in the second-level cache.
+void gemm_block(const GemmArgs& g, int row, int rows, int first_panel, int last_panel) {
   const int k = g.w->k;
   const float* panels = static_cast<const float*>(g.w->panels);
   float* block = static_cast<float*>(g.scratch);
+  for (int from = 0; from < k; from += kDepth) {
+    const int depth = smaller(kDepth, k - from);
+    copy_block(g.a + row * g.lda + from, g.lda, rows, depth, block);
+    for (int panel = first_panel; panel < last_panel; ++panel) {
+      const int column = panel * kPanel, columns = smaller(kPanel, g.w->n - column);
+      const float* b = panels + (static_cast<size_t>(panel) * k + from) * kPanel;
+      multiply_block(block, rows, b, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
+      if (from + depth == k) finish(g, row, column, rows, columns);
+    }
+  }
+}
+
+void gemm(const GemmArgs& g) {
   for (int row = 0; row < g.rows; row += kBlockRows) {
-    const int rows = smaller(kBlockRows, g.rows - row);
-    for (int from = 0; from < k; from += kDepth) {
-      const int depth = smaller(kDepth, k - from);
-      copy_block(g.a + row * g.lda + from, g.lda, rows, depth, block);
-      for (int panel = g.first_panel; panel < g.last_panel; ++panel) {
-        const int column = panel * kPanel, columns = smaller(kPanel, g.w->n - column);
-        const float* b = panels + (static_cast<size_t>(panel) * k + from) * kPanel;
-        multiply_block(block, rows, b, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
-        if (from + depth == k) finish(g, row, column, rows, columns);
-      }
+    for (int panel = g.first_panel; panel < g.last_panel; panel += kBlockPanels) {
+      gemm_block(g, row, smaller(kBlockRows, g.rows - row), panel, smaller(panel + kBlockPanels, g.last_panel));
     }
   }
 }

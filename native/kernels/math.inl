@@ -39,7 +39,7 @@ inline Vec odd_rational(Vec x, float bound, const float (&p)[6], const float (&q
 
 // tanh, relative error below 3e-7.
 inline Vec vtanh(Vec x) {
-  static const float p[6] = {9.999999987e-1f, 1.368085362e-1f,  3.869504469e-3f,
+  static const float p[6] = {9.999999987e-1f, 1.368085362e-1f, 3.869504469e-3f,
                              2.803124077e-5f, 3.064236395e-8f, -1.224613020e-11f};
   static const float q[6] = {1.0f, 4.701418571e-1f, 2.725014368e-2f, 3.940707200e-4f, 1.289030254e-6f, 0.0f};
   return odd_rational(x, 9.0f, p, q);

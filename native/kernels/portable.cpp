@@ -1,12 +1,8 @@
 // Kernel for any CPU, in the vector types of GCC and Clang.
 #include "kernel.h"
-//
 #include "kernels/vec_portable.h"
-//
 #include "kernels/math.inl"
-//
 #include "kernels/gemm_f32.inl"
-//
 #include "kernels/attention_f32.inl"
 #include "kernels/rows.inl"
 

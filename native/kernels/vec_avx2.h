@@ -7,8 +7,8 @@ namespace {
 
 using Vec = __m256;
 constexpr int kLanes = 8;
-constexpr int kVecs = 2;   // vectors in a panel
-constexpr int kRows = 6;   // rows of a register tile: 6 x 2 sums + 2 weights + 1 activation of the 16 registers
+constexpr int kVecs = 2;     // vectors in a panel
+constexpr int kRows = 6;     // rows of a register tile: 6 x 2 sums + 2 weights + 1 activation of the 16 registers
 constexpr int kDepth = 256;  // a panel block of 256 x 16 floats is 16 KB: half of the first-level cache
 
 inline __m256i first_lanes(int n) {

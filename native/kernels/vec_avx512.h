@@ -7,8 +7,8 @@ namespace {
 
 using Vec = __m512;
 constexpr int kLanes = 16;
-constexpr int kVecs = 2;   // vectors in a panel
-constexpr int kRows = 14;  // rows of a register tile: 14 x 2 sums + 2 weights + 1 activation fill the 32 registers
+constexpr int kVecs = 2;     // vectors in a panel
+constexpr int kRows = 14;    // rows of a register tile: 14 x 2 sums + 2 weights + 1 activation fill the 32 registers
 constexpr int kDepth = 256;  // a panel block of 256 x 32 floats is 32 KB and stays in the first-level cache
 
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
@@ -28,7 +28,9 @@ inline Vec vround(Vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_
 // Lanes from n on become `fill`.
 inline Vec vkeep_n(Vec x, int n, Vec fill) { return _mm512_mask_mov_ps(fill, first_lanes(n), x); }
 // x where not a < b, else 0.
-inline Vec vwhere_not_below(Vec a, Vec b, Vec x) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), x); }
+inline Vec vwhere_not_below(Vec a, Vec b, Vec x) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), x);
+}
 // 2^n for whole n in [-126, 127].
 inline Vec vpow2(Vec n) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));

@@ -3,6 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 namespace resift {
 namespace {
 
@@ -41,9 +45,9 @@ inline Vec vsub(Vec a, Vec b) { return a - b; }
 inline Vec vmul(Vec a, Vec b) { return a * b; }
 inline Vec vdiv(Vec a, Vec b) { return a / b; }
 inline Vec vfma(Vec a, Vec b, Vec c) {
-#if defined(__FP_FAST_FMAF) || defined(__aarch64__)
-  return Vec{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]),
-             __builtin_fmaf(a[3], b[3], c[3])};
+#if defined(__aarch64__)
+  return reinterpret_cast<Vec>(
+      vfmaq_f32(reinterpret_cast<float32x4_t>(c), reinterpret_cast<float32x4_t>(a), reinterpret_cast<float32x4_t>(b)));
 #else
   return a * b + c;  // two roundings: the file is compiled without contraction
 #endif
@@ -53,7 +57,7 @@ inline Vec select(IntVec mask, Vec x, Vec y) {
 }
 inline Vec vmin(Vec a, Vec b) { return select(a < b, a, b); }
 inline Vec vmax(Vec a, Vec b) { return select(a > b, a, b); }
-inline Vec vround(Vec x) {  // |x| < 2^22
+inline Vec vround(Vec x) {              // |x| < 2^22
   const Vec magic = vset(12582912.0f);  // 1.5 * 2^23: adding it leaves no room for fractions
   return (x + magic) - magic;
 }

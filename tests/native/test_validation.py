@@ -132,8 +132,9 @@ def test_tensors_that_are_no_contiguous_arrays(value):
 def test_kernel_and_threads():
     with pytest.raises(ValueError, match="kernel 'sse9' is not available on this machine: it has"):
         _native.Encoder(SPEC, make_tensors(SPEC), kernel="sse9")
-    with pytest.raises(ValueError, match="threads must not be negative"):
-        _native.Encoder(SPEC, make_tensors(SPEC), threads=-1)
+    for threads in (-1, 1025):
+        with pytest.raises(ValueError, match=f"threads is {threads}, expected 0 to 1024"):
+            _native.Encoder(SPEC, make_tensors(SPEC), threads=threads)
     assert _native.Encoder(SPEC, make_tensors(SPEC)).threads == _native.default_threads()
     assert _native.Encoder(SPEC, make_tensors(SPEC), threads=3).threads == 3
     assert _native.Encoder(SPEC, make_tensors(SPEC)).kernel == _native.available_kernels()[0]

@@ -76,9 +76,7 @@ def test_result_depends_on_the_pair_alone(matcher: Matcher, tokenizer: Tokenizer
     texts = [ids(tokenizer, text) for pair in PAIRS for text in pair]
     features = matcher.encode_query(texts[0])
     before = [matcher.match(features, text) for text in texts]
-    again = Matcher.load(
-        json.loads((FOLDER / "config.json").read_text())["resift"]["matching"], FOLDER, tokenizer
-    )
+    again = Matcher.load(json.loads((FOLDER / "config.json").read_text())["resift"]["matching"], FOLDER, tokenizer)
     for text, (query_types, types, logit) in reversed(list(zip(texts, before, strict=True))):
         kept = text.copy()
         other = again.match(again.encode_query(texts[0].astype(np.int64)), text.astype(np.int64))
@@ -94,7 +92,9 @@ def test_long_inputs_are_exact_too(matcher: Matcher) -> None:
     assert first[2] == second[2] and np.array_equal(first[1], second[1])
 
 
-@pytest.mark.parametrize(("query", "document"), [("", ""), ("a", ""), ("", "a"), ("?", "!"), (" ", "𠮷"), ("🜚", "\x00")])
+@pytest.mark.parametrize(
+    ("query", "document"), [("", ""), ("a", ""), ("", "a"), ("?", "!"), (" ", "𠮷"), ("🜚", "\x00")]
+)
 def test_poor_inputs_have_a_finite_logit(matcher: Matcher, tokenizer: Tokenizer, query: str, document: str) -> None:
     a, b = ids(tokenizer, query), ids(tokenizer, document)
     query_types, types, logit = matcher.match(matcher.encode_query(a), b)
@@ -130,7 +130,11 @@ def test_grams_stay_inside_words(tokenizer: Tokenizer) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"version": 2}, "version 2 is not known"), ({"file": "../x"}, "plain file name"), ({"file": 3}, "plain file name")],
+    [
+        ({"version": 2}, "version 2 is not known"),
+        ({"file": "../x"}, "plain file name"),
+        ({"file": 3}, "plain file name"),
+    ],
 )
 def test_bad_config_is_refused(
     tokenizer: Tokenizer, config: dict[str, object], change: dict[str, object], message: str

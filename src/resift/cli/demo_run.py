@@ -29,7 +29,8 @@ class Case:
     """A query, where its documents come from, and the documents that answer it.
 
     Attributes:
-        kind: `search` recalls with BM25 from all documents; `cross` asks in one language for documents of another,
+        kind: `plain` and `search` recall with BM25 from all documents, for everyday questions and for ones that are
+            hard for word matching; `cross` asks in one language for documents of another,
             which BM25 cannot find, so all of these are candidates; `products` takes all products, which have fields.
         lang: the query's language.
         documents: the documents' language, for `cross`.

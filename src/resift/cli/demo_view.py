@@ -17,9 +17,13 @@ SHOWN = 3
 """Rows of each ranking; the right document and BM25's first one are shown wherever they are."""
 
 _SECTIONS = {
-    "search": (
-        "Search in one corpus of twelve languages",
+    "plain": (
+        "Everyday questions to one corpus of twelve languages",
         f"BM25 recalls {RECALLED} candidates, the model reads each one with the query and puts them in order.",
+    ),
+    "search": (
+        "Questions that are hard for word matching",
+        "Another document has more of the query's words than the one that answers it.",
     ),
     "cross": (
         "Across languages",
@@ -158,10 +162,13 @@ def _show_check(console: Console, rows: Sequence[tuple[str, str, str, str, str]]
 
 
 def _show_summary(console: Console, results: Results) -> None:
-    _show_heading(console, "Right document on top", "Most queries were written to be hard for word matching.")
+    _show_heading(console, "Right document on top", "Most queries are of the hard kind.")
     groups: dict[str, Callable[[Outcome], bool]] = {
-        f"search {lang}": (lambda one, lang=lang: one.case.kind == "search" and one.case.lang == lang)  # type: ignore[misc]
-        for lang in dict.fromkeys(one.case.lang for one in results.outcomes)
+        "everyday": lambda one: one.case.kind == "plain",
+        **{
+            f"hard {lang}": (lambda one, lang=lang: one.case.kind == "search" and one.case.lang == lang)  # type: ignore[misc]
+            for lang in dict.fromkeys(one.case.lang for one in results.outcomes)
+        },
     }
     groups["across languages"] = lambda one: one.case.kind == "cross"
     groups["products"] = lambda one: one.case.kind == "products"

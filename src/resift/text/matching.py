@@ -197,9 +197,7 @@ class Matcher:
         grams = self._cut(ids)
         return grams, query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
 
-    def _features(
-        self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]
-    ) -> Floats:
+    def _features(self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]) -> Floats:
         coarse, length = query.coarse, len(at)
         count = coarse.count(at)
         fine = query.fine.count(query.fine.locate(grams.fine))

@@ -65,30 +65,6 @@ struct Checked {
 
 }  // namespace
 
-void Spec::check() const {
-  constexpr int kLargest = 1 << 24;  // keeps every product of two sizes far from overflow
-  const auto positive = [&](const char* name, int value) {
-    if (value < 1 || value > kLargest) {
-      refuse(std::string(name) + " is " + std::to_string(value) + ", expected 1 to " + std::to_string(kLargest));
-    }
-  };
-  positive("layers", layers);
-  positive("hidden", hidden);
-  positive("heads", heads);
-  positive("ffn", ffn);
-  positive("vocab", vocab);
-  positive("positions", positions);
-  positive("types", types);
-  if (hidden % heads != 0) {
-    refuse(std::to_string(heads) + " heads do not divide a hidden size of " + std::to_string(hidden));
-  }
-  if (position_offset < 0 || position_offset >= positions) {
-    refuse("position_offset is " + std::to_string(position_offset) + ", expected 0 to " +
-           std::to_string(positions - 1));
-  }
-  if (!(norm_eps >= 0.0f && norm_eps < 1.0f)) refuse("norm_eps must be between 0 and 1");
-}
-
 Encoder::Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernel& kernel)
     : spec_((spec.check(), spec)), kernel_(kernel), pool_(threads) {
   auto workers = pool_.session();

@@ -30,7 +30,7 @@ class Encoder {
 
   const Kernel& kernel() const { return kernel_; }
   int threads() const { return pool_.threads(); }
-  std::size_t packed_bytes() const { return weights_.packed_bytes(); }
+  std::size_t packed_bytes() const { return weights_.packed.capacity(); }
 
  private:
   Spec spec_;

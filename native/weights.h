@@ -22,11 +22,11 @@ struct Tensor {
 using Tensors = std::unordered_map<std::string, Tensor>;
 
 struct Linear {
-  Buffer panels;
-  std::vector<float> bias;
   int n = 0, k = 0;
+  const void* panels = nullptr;  // in Weights::packed
+  std::vector<float> bias;
 
-  Packed view() const { return {n, k, panels.data(), bias.data()}; }
+  Packed view() const { return {n, k, panels, bias.data()}; }
 };
 
 struct Norm {
@@ -54,8 +54,7 @@ struct Weights {
   Norm embedding_norm;
   std::vector<Layer> layers;
   Linear dense, output;
-
-  std::size_t packed_bytes() const;
+  Buffer packed;  // all panels in one piece, in the order of their use
 };
 
 // Copies and packs everything but the three embedding tables. Throws std::invalid_argument that names the tensor, its

@@ -81,6 +81,7 @@ def test_unknown_mode(encoder):
         ("heads", 3, "3 heads do not divide a hidden size of 64"),
         ("heads", 0, "heads is 0, expected 1 to"),
         ("layers", 0, "layers is 0"),
+        ("layers", 1025, "layers is 1025, expected 1 to 1024"),
         ("hidden", -64, "hidden is -64"),
         ("ffn", 1 << 30, "ffn is 1073741824"),
         ("types", 0, "types is 0"),

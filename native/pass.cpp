@@ -113,13 +113,11 @@ class Pass {
   }
 
   void head(float* logits) {
-    const std::size_t stride = stride_of(1);
     for (int from = 0; from < sequences(); from += kChunk) {
       const int count = std::min(kChunk, sequences() - from);
       product(model_.weights.dense, {x_.row(from), x_.stride}, count, sum_, Activation::tanh);
-      const Matrix out{mixed_.data, std::min(stride, mixed_.stride)};
-      product(model_.weights.output, sum_, count, out);
-      for (int i = 0; i < count; ++i) logits[slice_.sequences[static_cast<std::size_t>(from + i)]] = out.row(i)[0];
+      product(model_.weights.output, sum_, count, mixed_);
+      for (int i = 0; i < count; ++i) logits[slice_.sequences[static_cast<std::size_t>(from + i)]] = mixed_.row(i)[0];
     }
   }
 

@@ -92,7 +92,7 @@ void attention(const AttentionArgs& g) {
         const int column = panel * kPanel;
         const float* b = keys + (static_cast<size_t>(panel) * g.width + d) * kPanel;
         float* to = scores + column / kDepth * block_stride + column % kDepth;
-        multiply_block(queries, rows, b, depth, d == 0, to, kStride, kPanel);
+        multiply_block(queries, rows, b, nullptr, depth, d == 0, to, kStride, kPanel);
       }
     }
     float* out = g.out + from * g.ldo;
@@ -102,7 +102,7 @@ void attention(const AttentionArgs& g) {
       const int depth = smaller(kDepth, g.length - t);
       for (int panel = 0; panel < panels_of(g.width); ++panel) {
         const float* b = values + (static_cast<size_t>(panel) * g.length + t) * kPanel;
-        multiply_block(scores + t / kDepth * block_stride, rows, b, depth, t == 0, out + panel * kPanel, g.ldo,
+        multiply_block(scores + t / kDepth * block_stride, rows, b, nullptr, depth, t == 0, out + panel * kPanel, g.ldo,
                        smaller(kPanel, g.width - panel * kPanel));
       }
     }

@@ -81,13 +81,21 @@ struct Tiles<0> {
   static TileFn of(int) { return nullptr; }
 };
 
+inline void fetch(const float* from, int count) {
+  for (int i = 0; i < count; i += 16) __builtin_prefetch(from + i);
+}
+
 // One block of k for all rows and one panel. The rows are cut into tiles of nearly equal height: 15 rows are 8 + 7.
-void multiply_block(const float* a, int rows, const float* b, int depth, bool first, float* c, size_t ldc,
-                    int columns) {
+// Weights that do not fit the caches come from memory in time only when each tile asks for a part of the `next` block;
+// a single tile is over too soon for that to help.
+void multiply_block(const float* a, int rows, const float* b, const float* next, int depth, bool first, float* c,
+                    size_t ldc, int columns) {
   const int tiles = (rows + kRows - 1) / kRows;
   const int low = rows / tiles, high = rows % tiles;  // `high` tiles have one row more
   const TileFn small = Tiles<kRows>::of(low), large = high > 0 ? Tiles<kRows>::of(low + 1) : small;
+  const int share = depth * kPanel / tiles;
   for (int t = 0, row = 0; t < tiles; ++t) {
+    if (next != nullptr && tiles > 1) fetch(next + t * share, share);
     (t < high ? large : small)(a + row * kStride, b, depth, first, c + row * ldc, ldc, columns);
     row += t < high ? low + 1 : low;
   }
@@ -134,14 +142,18 @@ void copy_block(const float* a, size_t lda, int rows, int depth, float* out) {
 void gemm_block(const GemmArgs& g, int row, int rows, int first_panel, int last_panel) {
   const int k = g.w->k;
   const float* panels = static_cast<const float*>(g.w->panels);
+  const auto block_of = [=](int panel, int from) { return panels + (static_cast<size_t>(panel) * k + from) * kPanel; };
   float* block = static_cast<float*>(g.scratch);
   for (int from = 0; from < k; from += kDepth) {
     const int depth = smaller(kDepth, k - from);
     copy_block(g.a + row * g.lda + from, g.lda, rows, depth, block);
     for (int panel = first_panel; panel < last_panel; ++panel) {
       const int column = panel * kPanel, columns = smaller(kPanel, g.w->n - column);
-      const float* b = panels + (static_cast<size_t>(panel) * k + from) * kPanel;
-      multiply_block(block, rows, b, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
+      const float* b = block_of(panel, from);
+      const float* next = panel + 1 < last_panel ? block_of(panel + 1, from)
+                          : from + depth < k     ? block_of(first_panel, from + depth)
+                                                 : nullptr;
+      multiply_block(block, rows, b, next, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
       if (from + depth == k) finish(g, row, column, rows, columns);
     }
   }

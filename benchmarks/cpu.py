@@ -125,7 +125,7 @@ def _cells(row: Mapping[str, object]) -> list[str]:
     faster = row["resift_is_faster_by"]
     return [
         _shown(row["pairs_per_second"]), f"{low}..{high}", _shown(row["tokens_per_second"]),
-        "-" if faster is None else f"{faster}x faster", _shown(row["milliseconds_p50"]),
+        "-" if faster is None else f"{faster}x as fast", _shown(row["milliseconds_p50"]),
         _shown(row["milliseconds_p95"]), _shown(row["spearman"]), _shown(row["max_difference"]),
     ]  # fmt: skip
 

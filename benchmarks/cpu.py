@@ -76,6 +76,13 @@ def summary(workload: Workload, results: Mapping[str, Result]) -> dict[str, obje
             "milliseconds_p50": _rounded(middle * 1000),
             "milliseconds_p95": _rounded(tail * 1000),
             "calls": len(seconds),
+            "rounds": [
+                {
+                    "milliseconds_p50": _rounded(float(np.median(turn.seconds)) * 1000),
+                    "foreign_share": _rounded(turn.foreign),
+                }
+                for turn in turns
+            ],
             **agreement(result.scores[workload.name], against),
         }
     return {

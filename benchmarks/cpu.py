@@ -76,6 +76,13 @@ def summary(workload: Workload, results: Mapping[str, Result]) -> dict[str, obje
             "milliseconds_p50": _rounded(middle * 1000),
             "milliseconds_p95": _rounded(tail * 1000),
             "calls": len(seconds),
+            "rounds": [
+                {
+                    "milliseconds_p50": _rounded(float(np.median(turn.seconds)) * 1000),
+                    "foreign_share": _rounded(turn.foreign),
+                }
+                for turn in turns
+            ],
             **agreement(result.scores[workload.name], against),
         }
     return {
@@ -125,7 +132,7 @@ def _cells(row: Mapping[str, object]) -> list[str]:
     faster = row["resift_is_faster_by"]
     return [
         _shown(row["pairs_per_second"]), f"{low}..{high}", _shown(row["tokens_per_second"]),
-        "-" if faster is None else f"{faster}x faster", _shown(row["milliseconds_p50"]),
+        "-" if faster is None else f"{faster}x as fast", _shown(row["milliseconds_p50"]),
         _shown(row["milliseconds_p95"]), _shown(row["spearman"]), _shown(row["max_difference"]),
     ]  # fmt: skip
 

@@ -40,6 +40,7 @@ def openvino(folder: Path) -> None:
     converted = ov.convert_model(
         model, example_input=example, input=[("input_ids", [-1, -1]), ("attention_mask", [-1, -1])]
     )
+    converted.output(0).get_tensor().set_names({"logits"})  # optimum looks outputs up by their names
     ov.save_model(converted, target, compress_to_fp16=False)
 
 

@@ -70,6 +70,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     report = json.loads(file.read_text())
     row = report["workloads"]["ten"]["peers"]["resift"]
     assert report["workloads"]["ten"]["pairs"] == 10 and report["workloads"]["ten"]["tokens"] == 1280
+    assert len(row["rounds"]) == 2
     assert row["calls"] == 2 and row["pairs_per_second"] > 0 and row["resift_is_faster_by"] == 1.0
     assert report["peers"]["resift"]["status"] == "ok"
     assert isinstance(report["noise"]["clean"], bool)

@@ -13,7 +13,7 @@ TOKENIZERS = (("tokenizer.json",), ("sentencepiece.bpe.model",), ("vocab.json", 
 NEEDED = f"{CONFIG}, tokenizer.json and {SINGLE}"
 
 _WANTED = re.compile(
-    r"config\.json|tokenizer\.json|tokenizer_config\.json"
+    r"config\.json|config_sentence_transformers\.json|tokenizer\.json|tokenizer_config\.json"
     r"|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|matching\.safetensors"
     r"|model\.safetensors|model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"
     r"|README\.md|LICENSE[\w.]*"

@@ -76,9 +76,7 @@ def test_result_depends_on_the_pair_alone(matcher: Matcher, tokenizer: Tokenizer
     texts = [ids(tokenizer, text) for pair in PAIRS for text in pair]
     features = matcher.encode_query(texts[0])
     before = [matcher.match(features, text) for text in texts]
-    again = Matcher.load(
-        json.loads((FOLDER / "config.json").read_text())["resift"]["matching"], FOLDER, tokenizer
-    )
+    again = Matcher.load(json.loads((FOLDER / "config.json").read_text())["resift"]["matching"], FOLDER, tokenizer)
     for text, (query_types, types, logit) in reversed(list(zip(texts, before, strict=True))):
         kept = text.copy()
         other = again.match(again.encode_query(texts[0].astype(np.int64)), text.astype(np.int64))
@@ -94,7 +92,9 @@ def test_long_inputs_are_exact_too(matcher: Matcher) -> None:
     assert first[2] == second[2] and np.array_equal(first[1], second[1])
 
 
-@pytest.mark.parametrize(("query", "document"), [("", ""), ("a", ""), ("", "a"), ("?", "!"), (" ", "𠮷"), ("🜚", "\x00")])
+@pytest.mark.parametrize(
+    ("query", "document"), [("", ""), ("a", ""), ("", "a"), ("?", "!"), (" ", "𠮷"), ("🜚", "\x00")]
+)
 def test_poor_inputs_have_a_finite_logit(matcher: Matcher, tokenizer: Tokenizer, query: str, document: str) -> None:
     a, b = ids(tokenizer, query), ids(tokenizer, document)
     query_types, types, logit = matcher.match(matcher.encode_query(a), b)
@@ -117,20 +117,24 @@ def test_every_id_of_the_vocabulary_is_accepted(matcher: Matcher, tokenizer: Tok
 def test_features_are_the_named_ones(matcher: Matcher, tokenizer: Tokenizer) -> None:
     text = ids(tokenizer, "regularisation keeps deep networks general")
     values = dict(zip(FEATURES, matcher.features(matcher.encode_query(text), text), strict=True))
-    assert values["coarse_cover"] == pytest.approx(1.0)
-    assert values["span"] == pytest.approx(1.0)
+    assert values["bigram_cover"] == values["window_long"] == values["same_script"] == pytest.approx(1.0)
+    assert values["cross_bag"] == pytest.approx(0.0)
 
 
 def test_grams_stay_inside_words(tokenizer: Tokenizer) -> None:
     cut = GramTable(tokenizer)
-    assert len(cut(ids(tokenizer, "abcde fg")).coarse) == 3  # abcd bcde fg
+    assert len(cut(ids(tokenizer, "abcde fg")).coarse) == 5  # _abc abcd bcde cde_ _fg_
     assert len(cut(ids(tokenizer, "深度学习")).coarse) == 3
     assert len(cut(ids(tokenizer, "深度学习")).fine) == 4
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"version": 2}, "version 2 is not known"), ({"file": "../x"}, "plain file name"), ({"file": 3}, "plain file name")],
+    [
+        ({"version": 2}, "version 2 is not known"),
+        ({"file": "../x"}, "plain file name"),
+        ({"file": 3}, "plain file name"),
+    ],
 )
 def test_bad_config_is_refused(
     tokenizer: Tokenizer, config: dict[str, object], change: dict[str, object], message: str

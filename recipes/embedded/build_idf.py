@@ -1,7 +1,7 @@
 """Stage 3: how rare grams and tokens are: uint8 idf tables for the matcher.
 
-A term's frequency is its greatest share of the texts of any one language: what is a function word in one language is
-not evidence in another.
+A term's frequency is its greatest share of the texts of any one language and kind of text: what is a function word in
+one language, or everywhere in one field, is not evidence in another.
 """
 
 from __future__ import annotations
@@ -39,16 +39,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--slots", type=int, default=1 << 20)
     parser.add_argument("--rarest", type=float, default=7e-4, help="shares below this count as this")
-    parser.add_argument("--sample", type=int, default=15_000, help="texts of one language")
+    parser.add_argument("--sample", type=int, default=12_000, help="texts of one group")
     arguments = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     cut, texts, rng = GramTable(tokenizer), Texts(arguments.texts), np.random.default_rng(0)
     table = np.full(arguments.slots, arguments.rarest)
     tokens = np.full(tokenizer.get_vocab_size(), arguments.rarest)
     lengths = np.diff(texts.offsets)
-    for number, language in enumerate(texts.languages):
-        mine = np.flatnonzero((texts.language == number) & (lengths >= 12))
-        if len(mine) < 500:
+    kind = np.zeros(len(texts), np.int8)
+    kind[texts.pairs[:, 1]] = texts.pairs[:, 2]
+    groups = texts.language.astype(int) * 3 + kind
+    for group in np.unique(groups):
+        language = f"{texts.languages[group // 3]} {('translation', 'section', 'passage')[group % 3]}"
+        mine = np.flatnonzero((groups == group) & (lengths >= 12))
+        if len(mine) < 900:
             continue
         mine = rng.choice(mine, min(len(mine), arguments.sample), replace=False)
         grams = [cut(texts[i]) for i in mine]

@@ -176,9 +176,7 @@ def main() -> None:
     results = []
     with ProcessPoolExecutor(arguments.workers) as pool:
         jobs = [
-            pool.submit(
-                evaluate, n, arguments.data, arguments.model, arguments.queries, network, arguments.threads
-            )
+            pool.submit(evaluate, n, arguments.data, arguments.model, arguments.queries, network, arguments.threads)
             for n in names
         ]
         for job in jobs:

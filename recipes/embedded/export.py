@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--prior", type=Path, required=True)
     parser.add_argument("--network", type=Path, help="checkpoint of train_network.py")
     parser.add_argument("--layers", type=int, default=4, help="of a fresh network")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all logits; changes no order")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,8 @@ def main() -> None:
     tokenizer.save(str(arguments.out / "tokenizer.json"), pretty=False)
 
     prior = {f"prior.{k}": v.astype(np.float32) for k, v in np.load(arguments.prior).items()}
+    for name in ("prior.skip", "prior.w2"):
+        prior[name] = prior[name] * np.float32(arguments.scale)
     arrays = tables(arguments.idf, arguments.vectors) | prior
     save_arrays(arrays, arguments.out / "matching.safetensors")
 
@@ -45,6 +48,8 @@ def main() -> None:
     else:
         config = bert_config(vocabulary=tokenizer.get_vocab_size(), layers=arguments.layers)
         state = Network(config).state_dict()
+    for name in ("classifier.weight", "classifier.bias"):
+        state[name] = state[name] * arguments.scale
     state = {k: v.to(torch.float16).contiguous() for k, v in state.items() if "position_ids" not in k}
     save_file(state, arguments.out / "model.safetensors", metadata={"format": "pt"})
     written = config.to_dict() | {

@@ -1,7 +1,7 @@
 """Stage 5: questions with the texts that answer them and the texts that BM25 confuses with those.
 
-Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 24] (-1
-pads), positives (the first so many candidates), kind, language of the candidates, held_out. Kinds: 0 passage, 1
+Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 40] (-1
+pads), positives (the first so many candidates), kind, language of the candidates, held_out, gold (a real question). Kinds: 0 passage, 1
 sentence (positive: any sentence of the right passage), 2 heading, 3 cross-lingual passage, 4 cross-lingual sentences.
 """
 
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from resift.text.grams import GramTable
 
 PASSAGE, SENTENCE, HEADING, CROSS, CROSS_SENTENCE = range(5)
-WIDTH = 24
+WIDTH = 40
 SENTENCE_END = re.compile(r"(?<=[。！？!?।؟])\s*|(?<=[.])\s+(?=\S)|\n+")
 CAPS = {"jaquad": 7000, "medquad": 2500, "csl": 1200}
 
@@ -111,6 +111,7 @@ class Miner:
         self.rng = random.Random(seed)
         self.ids: list[NDArray[np.uint16]] = []
         self.rows: list[tuple[list[int], int, int, int, bool]] = []  # query and candidates, positives, ...
+        self.gold = 0  # the first so many rows are real questions
 
     def encode(self, texts: list[str], limit: int) -> list[NDArray[np.int64]]:
         """Tokenise without special tokens."""
@@ -123,9 +124,7 @@ class Miner:
         self.ids += [t.astype(np.uint16) for t in tokens]
         return first
 
-    def mine(
-        self, pool: Pool, asked: list[tuple[str, str, list[int], int, bool]], language: str, limit: int
-    ) -> None:
+    def mine(self, pool: Pool, asked: list[tuple[str, str, list[int], int, bool]], language: str, limit: int) -> None:
         """Add a list per question (query, the same query in the pool's language, positives, kind, held out)."""
         if len(pool.texts) < 30 or not asked:
             return
@@ -134,15 +133,12 @@ class Miner:
         index = Index(self.cut, texts)
         owner = np.array(pool.owner)
         query_first = self.store(self.encode([a[0] for a in asked], 64))
-        tops = index.top(self.encode([a[1] for a in asked], 64), 48)
+        tops = index.top(self.encode([a[1] for a in asked], 64), WIDTH + 8)
         for number, ((_, _, positives, kind, held_out), top) in enumerate(zip(asked, tops, strict=True)):
             mine = {int(owner[p]) for p in positives}
+            # All of the first, none drawn: a sample would teach that what BM25 ranks high is a negative.
             negatives = [int(t) for t in top if int(owner[t]) not in mine]
-            hard, rest = negatives[:8], negatives[8:]
-            picked = hard + self.rng.sample(rest, min(len(rest), 6))
-            picked += self.rng.sample(range(len(texts)), 3)
-            picked = [p for p in dict.fromkeys(picked) if int(owner[p]) not in mine]
-            chosen = positives[:7] + picked[: WIDTH - min(len(positives), 7)]
+            chosen = positives[:7] + negatives[: WIDTH - min(len(positives), 7)]
             row = [query_first + number, *(first + c for c in chosen)]
             code = MAIN.index(language) if language in MAIN else len(MAIN)
             self.rows.append((row, min(len(positives), 7), kind, code, held_out))
@@ -164,6 +160,7 @@ class Miner:
             kind=np.array([r[2] for r in self.rows], np.int8),
             language=np.array([r[3] for r in self.rows], np.int8),
             held_out=np.array([r[4] for r in self.rows], np.bool_),
+            gold=np.arange(len(self.rows)) < self.gold,
         )
 
 
@@ -173,7 +170,7 @@ def distractors(folder: Path, rng: random.Random, count: int) -> dict[str, list[
     for name in corpus.names(folder, "wiki_") + ["docs_mdn", "docs_fastapi", "docs_security101"]:
         for document in corpus.documents(folder, name):
             for language, (_, sections) in document.versions.items():
-                kept = [text for _, text in sections if 150 < len(text)]
+                kept = [text for _, text in sections if len(text) > 150]
                 found[language] += [rng.choice(kept)[:900]] if kept else []
     return {language: rng.sample(texts, min(count, len(texts))) for language, texts in found.items()}
 
@@ -224,10 +221,10 @@ def heading_lists(miner: Miner, folder: Path, per_language: int) -> None:
         for number, document in enumerate(corpus.documents(folder, name)):
             versions = {x: v for x, v in document.versions.items() if x in MAIN}
             # Documentation first, then a part of each encyclopedia: the pools stay small enough to search.
-            if name.startswith("wiki_") and number % 12 or name == "docs_mdn" and number % 2:
+            if (name.startswith("wiki_") and number % 12) or (name == "docs_mdn" and number % 2):
                 continue
             for language, (title, sections) in versions.items():
-                fit = [i for i, (_, text) in enumerate(sections) if 80 < len(text)]
+                fit = [i for i, (_, text) in enumerate(sections) if len(text) > 80]
                 if not fit:
                     continue
                 at = miner.rng.choice(fit)
@@ -239,7 +236,9 @@ def heading_lists(miner: Miner, folder: Path, per_language: int) -> None:
                 theirs = versions[other][1]
                 if other != language and len(theirs) == len(sections):
                     foreign = theirs[at][0]
-                    query = versions[other][0] if foreign in ("", versions[other][0]) else f"{versions[other][0]} {foreign}"
+                    query = (
+                        versions[other][0] if foreign in ("", versions[other][0]) else f"{versions[other][0]} {foreign}"
+                    )
                     kind = CROSS
                 held_out = is_held_out(f"{name}{number}", 0.03)
                 asked[language].append((query, same, [target], kind, held_out))
@@ -282,6 +281,7 @@ def main() -> None:
     arguments = parser.parse_args()
     miner = Miner(Tokenizer.from_file(str(arguments.tokenizer)), arguments.seed)
     gold_lists(miner, arguments.data)
+    miner.gold = len(miner.rows)
     heading_lists(miner, arguments.data, 1500)
     sentence_lists(miner, arguments.data, 1500)
     miner.save(arguments.out)

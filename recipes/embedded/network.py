@@ -81,9 +81,7 @@ class Layer(nn.Module):
         super().__init__()
         self.heads = c.num_attention_heads
         projections = {k: nn.Linear(c.hidden_size, c.hidden_size) for k in ("query", "key", "value")}
-        self.attention = nn.ModuleDict(
-            {"self": nn.ModuleDict(projections), "output": Output(c, c.hidden_size)}
-        )
+        self.attention = nn.ModuleDict({"self": nn.ModuleDict(projections), "output": Output(c, c.hidden_size)})
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(c.hidden_size, c.intermediate_size)})
         self.output = Output(c, c.intermediate_size)
 

@@ -22,7 +22,8 @@ from torch.nn.functional import cross_entropy, embedding_bag, normalize
 def groups(texts: Texts, rng: np.random.Generator, size: int) -> Iterator[NDArray[np.int32]]:
     """Yield batches of pairs whose second texts share a language, for ever; directions are drawn at random."""
     while True:
-        pairs = texts.pairs.copy()
+        # Questions stay out: the prior and the network learn on them how far similarity is to be trusted.
+        pairs = texts.pairs[texts.pairs[:, 2] != 2]
         swap = (rng.random(len(pairs)) < 0.5) & (pairs[:, 2] == 0)
         pairs[swap, 0], pairs[swap, 1] = pairs[swap, 1], pairs[swap, 0]
         rng.shuffle(pairs)
@@ -128,7 +129,8 @@ def main() -> None:
     if arguments.start:
         weight = torch.from_numpy(np.load(arguments.start).astype(np.float32))
     weight.requires_grad_(True)
-    for phase in ("bags", "best"):
+    phases = {"bags": arguments.bag_seconds, "best": arguments.best_seconds}
+    for phase in (name for name, seconds in phases.items() if seconds > 0):
         train(arguments, texts, idf, weight, phase)
         np.save(arguments.out, normalize(weight.detach(), dim=1).numpy().astype(np.float16))
 

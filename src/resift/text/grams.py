@@ -1,8 +1,8 @@
 """Character grams of a text, cut from the characters of the vocabulary's pieces.
 
-Grams stay inside words: four characters in scripts that write spaces (and in Thai), two in Chinese, Japanese and
-Korean; and a finer set of three and one. A word shorter than that is one gram. On small collections such grams rank
-better than words or stems, and they need no word segmenter.
+Grams stay inside words: four characters in scripts that write spaces (and in Thai), where a word is spelt with its two
+boundaries; two characters in Chinese, Japanese and Korean; and a finer set of three and one. On small collections such
+grams rank better than words or stems, and they need no word segmenter.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 SEPARATOR, WORD, DENSE = 0, 1, 2
-# Odd multipliers of a gram's characters: a gram's key is the sum of the products modulo 2^64.
+# Odd multipliers of a gram's characters: a gram's key is the sum of the products modulo 2^64. The last two are those of
+# dense scripts.
 MULTIPLIERS = np.array(
-    [[0x9E3779B97F4A7C15], [0xC2B2AE3D27D4EB4F], [0x165667B19E3779F9], [0xD6E8FEB86659FD93]], np.uint64
-)
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F,
+     0xE7037ED1A0B428DB], np.uint64
+)  # fmt: skip
+BOUNDARY = np.uint64(0x110200)
 BYTE_BASE = 0x110000  # the piece <0xE4> counts as one character beyond Unicode
 SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "CYRILLIC", "ARABIC", "DEVANAGARI", "THAI", "GREEK",
            "HEBREW", "BENGALI", "TAMIL", "TELUGU", "GEORGIAN", "ARMENIAN", "BYTE", "OTHER")  # fmt: skip
@@ -38,7 +41,7 @@ class Grams(NamedTuple):
     length: Ints  # [n] its characters
     place: Ints  # [n] where it begins, a dense character counted as three
     digit: NDArray[np.bool_]  # [n] begins with a digit
-    letters: Ints  # [characters + 1] running count of the characters that are no separators
+    inside: NDArray[np.bool_]  # [characters] no separator
     ends: Ints  # [tokens + 1] character offsets of the tokens
 
 
@@ -56,6 +59,7 @@ class GramTable:
         script = np.array([SCRIPTS.index(_script(int(c))) for c in known], np.int64)[inverse]
         owner = np.repeat(np.arange(len(self._width)), self._width)
         letter = self._kind != SEPARATOR
+        self.letters = np.bincount(owner[letter], minlength=len(self._width))  # [vocabulary] of each piece
         self.scripts = np.zeros((len(self._width), len(SCRIPTS)))  # [vocabulary, scripts] letters of each script
         np.add.at(self.scripts, (owner[letter], script[letter]), 1.0)
 
@@ -64,31 +68,38 @@ class GramTable:
         width = self._width[ids]
         ends = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(width, out=ends[1:])
-        where = np.arange(ends[-1]) + np.repeat(self._first[ids] - ends[:-1], width)
-        kind = self._kind[where]
-        dense, inside = kind == DENSE, kind != SEPARATOR
-        # one, two, three [i]: that many characters after i are of the same word.
-        one = np.zeros(len(kind) + 2, np.bool_)
-        one[: max(len(kind) - 1, 0)] = (kind[1:] == kind[:-1]) & inside[1:]
-        two = one[:-1] & one[1:]
-        three = two[:-1] & one[2:] if len(kind) else two[:-1]
-        begins = inside.copy()
-        begins[1:] &= ~one[: max(len(kind) - 1, 0)]
-        one, two = one[: len(kind)], two[: len(kind)] & ~dense
-        three = three[: len(kind)] & ~dense
-        single, second, third, fourth = self._codes[where] * MULTIPLIERS
-        key = single.copy()
-        key[:-1] += second[1:] * one[:-1]
-        key[:-2] += third[2:] * two[:-2]
-        fine = np.where(dense, single, key)[dense | two | begins]
-        key[:-3] += fourth[3:] * three[:-3]
-        start = np.flatnonzero(three | begins | (dense & one))
-        length = one.astype(np.int64) + two + three + 1
-        letters = np.zeros(len(kind) + 1, np.int64)
-        np.cumsum(inside, out=letters[1:])
+        size = int(ends[-1])
+        where = np.arange(size) + np.repeat(self._first[ids] - ends[:-1], width)
+        # Three separators behind the text, so that every character has followers.
+        kind = np.zeros(size + 3, np.int8)
+        kind[:size] = self._kind[where]
+        code = self._codes[where]
+        word, dense = kind == WORD, kind[:-2] == DENSE
+        # A word is spelt with one boundary before and one behind, whatever the separators are.
+        spelt = np.full(size + 3, BOUNDARY)
+        np.copyto(spelt[:size], code, where=word[:size])
+        one = word[1:-2] & ~dense[:-1]  # the next character belongs to the word
+        two, three = one & word[2:-1], word[3:]
+        pair = dense[:-1] & dense[1:]
+        word, dense = word[:size], dense[:-1]
+        key = spelt[:-3] * MULTIPLIERS[0] + spelt[1:-2] * MULTIPLIERS[1] + spelt[2:-1] * MULTIPLIERS[2] * one
+        single = code * MULTIPLIERS[4]
+        fine = np.where(dense, single, key)[dense | one]
+        key += spelt[3:] * MULTIPLIERS[3] * two
+        np.copyto(key, single, where=dense)
+        key[:-1] += code[1:] * MULTIPLIERS[5] * pair[:-1]
+        # A word right behind a dense character or the text's edge has no separator to begin at.
+        kind = kind[:size]
+        fresh = kind != SEPARATOR
+        fresh[1:] &= (kind[:-1] != kind[1:]) & fresh[:-1]
+        alone = dense & ~pair
+        alone[1:] &= ~pair[:-1]
+        start = np.flatnonzero((one & (~word | two)) | (fresh & word & ~two) | pair | alone)
+        length = 1 + pair + one + two + (two & three)
         place = np.cumsum(2 * dense + 1)
-        digit = self._digit[where[start]]
-        return Grams(fine, key[start], start, length[start], place[start], digit, letters, ends)
+        digit = np.append(self._digit[where], False)
+        digit = digit[start] | (digit[start + 1] & ~word[start] & ~dense[start])
+        return Grams(fine, key[start], start, length[start], place[start], digit, kind != SEPARATOR, ends)
 
 
 def _piece_characters(tokenizer: tokenizers.Tokenizer) -> tuple[NDArray[np.int64], Ints]:

@@ -38,10 +38,9 @@ PARTLY, FULLY = 0.4, 0.99  # matched shares of a token's letters for level 3, 4
 SMALL_PRODUCT = 1 << 17
 _PRIOR = ("mean", "scale", "skip", "w1", "b1", "w2")
 FEATURES = (
-    "coarse_bm25", "coarse_saturation", "coarse_cover", "coarse_share", "fine_saturation", "fine_cover",
-    "token_saturation", "token_cover", "bigram_cover", "span", "spans", "window_short", "window_long", "digit_cover",
-    "digits", "rare_cover", "document_length", "query_length", "same_script", "bag_cosine", "similar_mean",
-    "similar_rare", "similar_low", "unmatched_similar", "reverse_similar", "cross_bag",
+    "coarse_bm25", "coarse_saturation", "coarse_flat", "fine_saturation", "token_saturation", "bigram_cover",
+    "window_short", "window_long", "digit_cover", "same_script", "similar_mean", "similar_rare", "similar_low",
+    "cross_similar", "cross_bag",
 )  # fmt: skip
 
 
@@ -58,7 +57,7 @@ class Terms(NamedTuple):
         at[self.keys[at] != values] = len(self.keys) - 1
         return at
 
-    def count(self, at: Ints) -> Ints:
+    def occurrences(self, at: Ints) -> Ints:
         """Return how often each term was found, 0 for the entry at the end."""
         count = np.bincount(at, minlength=len(self.keys))
         count[-1] = 0
@@ -81,9 +80,8 @@ class QueryFeatures:
     grams: Grams
     coarse: Terms
     at: Ints  # [n] term of each coarse gram of the query itself
-    follower: Ints  # [u + 1] the term that comes next in the query, -1 where none does
     digit: Floats  # [u + 1] weight of the terms that begin with a digit
-    rare: Floats  # [u + 1] weight of the rarest terms
+    flat: Terms  # the coarse terms, weighted by the root of their idf: among texts on one topic rare words say less
     fine: Terms
     tokens: Terms
     bigrams: Terms
@@ -151,14 +149,12 @@ class Matcher:
         grams = self._cut(ids)
         coarse = _terms(grams.coarse, self.gram_idf(grams.coarse))
         at = coarse.locate(grams.coarse)
-        follower = np.full(len(coarse.keys), -1, np.int64)
-        follower[at[:-1]] = at[1:]
         digit = np.zeros(len(coarse.keys))
         digit[at[grams.digit]] = coarse.weight[at[grams.digit]]
-        rare = np.where(coarse.weight >= 0.8 * coarse.weight.max(), coarse.weight, 0.0)
         idf = self._token_idf[ids]
         return QueryFeatures(
-            ids, grams, coarse, at, follower, digit, rare,
+            ids, grams, coarse, at, digit,
+            flat=_terms(grams.coarse, np.sqrt(self.gram_idf(grams.coarse))),
             fine=_terms(grams.fine, self.gram_idf(grams.fine)),
             tokens=_terms(ids.astype(np.uint64), idf),
             bigrams=_terms(_bigrams(ids), idf[:-1] + idf[1:]),
@@ -176,7 +172,7 @@ class Matcher:
         ids = np.asarray(document_ids, np.int64)
         grams, at, similar = self._compare(query, ids)
         features = self._features(query, ids, grams, at, similar)
-        query_hit = query.coarse.count(at)[query.at] > 0
+        query_hit = query.coarse.occurrences(at)[query.at] > 0
         query_types = self._types(query.ids, query.grams, query_hit, similar.max(axis=1, initial=0.0))
         hit = at < len(query.coarse.keys) - 1
         document_types = self._types(ids, grams, hit, similar.max(axis=0, initial=0.0))
@@ -190,7 +186,8 @@ class Matcher:
     def gram_idf(self, keys: Keys) -> Floats:
         """Return the idf of grams from the hashed table: the greater of two slots, each shared at its lower value."""
         first, second = slots(keys, len(self._gram_idf))
-        return np.maximum(self._gram_idf[first], self._gram_idf[second])
+        idf: Floats = np.maximum(self._gram_idf[first], self._gram_idf[second])
+        return idf
 
     def _compare(self, query: QueryFeatures, ids: Ids) -> tuple[Grams, Ints, NDArray[np.float32]]:
         """Return the document's grams, the query term of each, and the cosines of the tokens [nq, nd]."""
@@ -198,41 +195,33 @@ class Matcher:
         return grams, query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
 
     def _features(self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]) -> Floats:
-        coarse, length = query.coarse, len(at)
-        count = coarse.count(at)
-        fine = query.fine.count(query.fine.locate(grams.fine))
-        tokens = query.tokens.count(query.tokens.locate(ids.astype(np.uint64)))
-        bigrams = query.bigrams.count(query.bigrams.locate(_bigrams(ids)))
-        k = K1 * (1 - B + B * length / USUAL_LENGTH)
+        coarse, count = query.coarse, query.coarse.occurrences(at)
+        fine = query.fine.occurrences(query.fine.locate(grams.fine))
+        tokens = query.tokens.occurrences(query.tokens.locate(ids.astype(np.uint64)))
+        bigrams = query.bigrams.occurrences(query.bigrams.locate(_bigrams(ids)))
+        k = K1 * (1 - B + B * len(at) / USUAL_LENGTH)
         saturation = coarse.saturation(count, k)
-        spans = _spans(query, at)
         windows = _windows(coarse.weight, at, grams.place)
-        found = count > 0
-        digits, rare = query.digit.sum(), query.rare.sum()
-        cosine = _cosine(query.bag, self._weighted[ids].sum(axis=0))
-        same = float(np.minimum(query.scripts, _shares(self._cut.scripts[ids])).sum())
+        digits = float(query.digit.sum())
+        apart = 1 - float(np.minimum(query.scripts, _shares(self._cut.scripts[ids])).sum())
+        alike = _similar(query.idf, similar)
         return np.array([
-            saturation * coarse.total / 100, saturation, coarse.cover(count), found.sum() / len(count),
-            query.fine.saturation(fine, 2 * k), query.fine.cover(fine),
-            query.tokens.saturation(tokens, k), query.tokens.cover(tokens), query.bigrams.cover(bigrams),
-            spans[0] / coarse.total, np.sqrt(spans[1]) / coarse.total,
+            saturation * coarse.total / 100, saturation, query.flat.saturation(count, k),
+            query.fine.saturation(fine, 2 * k), query.tokens.saturation(tokens, k), query.bigrams.cover(bigrams),
             windows[0] / coarse.total, windows[1] / coarse.total,
-            query.digit[found].sum() / digits if digits else 0.0, float(digits > 0),
-            query.rare[found].sum() / rare if rare else 0.0,
-            np.log1p(length), np.log1p(len(coarse.keys)), same, cosine,
-            *_similar(query.idf, similar, tokens[query.tokens.locate(query.ids.astype(np.uint64))] > 0),
-            cosine * (1 - same),
+            float(query.digit[count > 0].sum()) / digits if digits else 0.0, 1 - apart,
+            *alike, alike[1] * apart, _cosine(query.bag, self._weighted[ids].sum(axis=0)) * apart,
         ])  # fmt: skip
 
     def _types(self, ids: Ids, grams: Grams, hit: NDArray[np.bool_], similar: NDArray[np.float32]) -> Types:
         """Return 0 for a token without letters, else 1 + 3 * level + rarity."""
-        size = len(grams.letters)
+        size = len(grams.inside) + 1
         edges = np.bincount(grams.start[hit], minlength=size)
         edges -= np.bincount(grams.start[hit] + grams.length[hit], minlength=size)
         covered = np.zeros(size, np.int64)
-        np.cumsum(np.cumsum(edges)[:-1] > 0, out=covered[1:])
+        np.cumsum((np.cumsum(edges)[:-1] > 0) & grams.inside, out=covered[1:])
         matched = np.diff(covered[grams.ends])
-        letters = np.diff(grams.letters[grams.ends])
+        letters = self._cut.letters[ids]
         level = (similar >= SIMILAR[0]).astype(np.int32) + (similar >= SIMILAR[1])
         level[matched >= PARTLY * letters] = 3
         level[matched >= FULLY * letters] = 4
@@ -268,8 +257,9 @@ def _bigrams(ids: Ids) -> Keys:
 
 
 def _shares(scripts: Floats) -> Floats:
-    counts = scripts.sum(axis=0)
-    return counts / max(float(counts.sum()), 1.0)
+    counts: Floats = scripts.sum(axis=0)
+    shares: Floats = counts / max(float(counts.sum()), 1.0)
+    return shares
 
 
 def _cosine(a: Floats, b: Floats) -> float:
@@ -286,15 +276,6 @@ def _cosines(query: NDArray[np.float32], document: NDArray[np.float32]) -> NDArr
     if not parts:
         return np.zeros((0, len(document)), np.float32)
     return np.concatenate(parts) * np.float32(1 / 127**2)
-
-
-def _spans(query: QueryFeatures, at: Ints) -> tuple[float, float]:
-    """Return the greatest weight, and the sum of squared weights, of the runs in the query's own order."""
-    if not len(at):
-        return 0.0, 0.0
-    last = np.append(query.follower[at[:-1]] != at[1:], True)
-    weights = np.diff(np.cumsum(query.coarse.weight[at])[last], prepend=0.0)
-    return float(weights.max()), float((weights * weights).sum())
 
 
 def _windows(weight: Floats, at: Ints, place: Ints) -> list[float]:
@@ -316,21 +297,16 @@ def _windows(weight: Floats, at: Ints, place: Ints) -> list[float]:
     return best
 
 
-def _similar(
-    idf: Floats, similar: NDArray[np.float32], matched: NDArray[np.bool_]
-) -> tuple[float, float, float, float, float]:
-    """Return how similar the document's best tokens are to the query's: five means, weighted by idf."""
+def _similar(idf: Floats, similar: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Return how similar the document's best tokens are to the query's: means by idf, by its square, above a limit."""
     if not similar.size:
-        return 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0
     best = similar.max(axis=1).astype(np.float64)
-    total = max(float(idf.sum()), 1e-6)
-    square, rest = idf * idf, idf * ~matched
+    total, square = max(float(idf.sum()), 1e-6), idf * idf
     return (
         float((best * idf).sum()) / total,
         float((best * square).sum()) / max(float(square.sum()), 1e-6),
         float((np.maximum(best - SIMILAR[0], 0.0) * idf).sum()) / total,
-        float((best * rest).sum()) / max(float(rest.sum()), 1e-6),
-        float(similar.max(axis=0).astype(np.float64).sum()) / similar.shape[1],
     )
 
 

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.checkpoints import make_checkpoint
+
+# No test measures time: machines are slow and busy.
+settings.register_profile("resift", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("resift")
 
 
 @pytest.fixture(scope="session")

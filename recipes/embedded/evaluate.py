@@ -103,8 +103,8 @@ class Model:
         query = query[:MAX_QUERY]
         features = self.matcher.encode_query(query)
         pairs, priors = [], np.zeros(len(documents))
-        for i, document in enumerate(documents):
-            document = document[: MAX_LENGTH - 3 - len(query)]
+        for i, whole in enumerate(documents):
+            document = whole[: MAX_LENGTH - 3 - len(query)]
             query_types, types, priors[i] = self.matcher.match(features, document)
             ids = np.concatenate([[self.cls], query, [self.sep], document, [self.sep]])
             pairs.append((ids, np.concatenate([[0], query_types, [0], types, [0]])))

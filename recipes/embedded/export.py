@@ -39,15 +39,16 @@ def main() -> None:
     prior = {f"prior.{k}": v.astype(np.float32) for k, v in np.load(arguments.prior).items()}
     for name in ("prior.skip", "prior.w2"):
         prior[name] = prior[name] * np.float32(arguments.scale)
-    arrays = tables(arguments.idf, arguments.vectors) | prior
-    save_arrays(arrays, arguments.out / "matching.safetensors")
-
     if arguments.network:
         checkpoint = torch.load(arguments.network, map_location="cpu", weights_only=True)
         config, state = bert_config(**checkpoint["sizes"]), checkpoint["model"]
+        for name in ("prior.skip", "prior.w2"):
+            prior[name] = prior[name] * np.float32(checkpoint["prior_scale"])
     else:
         config = bert_config(vocabulary=tokenizer.get_vocab_size(), layers=arguments.layers)
         state = Network(config).state_dict()
+    arrays = tables(arguments.idf, arguments.vectors) | prior
+    save_arrays(arrays, arguments.out / "matching.safetensors")
     for name in ("classifier.weight", "classifier.bias"):
         state[name] = state[name] * arguments.scale
     state = {k: v.to(torch.float16).contiguous() for k, v in state.items() if "position_ids" not in k}

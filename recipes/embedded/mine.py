@@ -1,8 +1,9 @@
 """Stage 5: questions with the texts that answer them and the texts that BM25 confuses with those.
 
-Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 40] (-1
-pads), positives (the first so many candidates), kind, language of the candidates, held_out, gold (a real question). Kinds: 0 passage, 1
-sentence (positive: any sentence of the right passage), 2 heading, 3 cross-lingual passage, 4 cross-lingual sentences.
+Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 40]
+(-1 pads), positives (the first so many candidates), kind, language of the candidates, held_out, gold (a real
+question). Kinds: 0 passage, 1 sentence (positive: any sentence of the right passage), 2 heading, 3 cross-lingual
+passage, 4 cross-lingual sentences.
 """
 
 from __future__ import annotations
@@ -33,10 +34,7 @@ CAPS = {"jaquad": 7000, "medquad": 2500, "csl": 1200}
 
 def sentences(text: str, language: str) -> list[str]:
     """Cut a passage into sentences; short ones stay with the one before."""
-    if language == "th":
-        pieces = text.replace("\n", " ").split(" ")
-    else:
-        pieces = [p for p in SENTENCE_END.split(text) if p]
+    pieces = text.replace("\n", " ").split(" ") if language == "th" else [p for p in SENTENCE_END.split(text) if p]
     least = 18 if language in ("zh", "ja", "zh-hant", "ko") else 40
     joint = " " if language == "th" or least == 40 else ""
     found: list[str] = []
@@ -167,7 +165,7 @@ class Miner:
 def distractors(folder: Path, rng: random.Random, count: int) -> dict[str, list[str]]:
     """Return sections of documents, by language, to mix among the passages."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name in corpus.names(folder, "wiki_") + ["docs_mdn", "docs_fastapi", "docs_security101"]:
+    for name in [*corpus.names(folder, "wiki_"), "docs_mdn", "docs_fastapi", "docs_security101"]:
         for document in corpus.documents(folder, name):
             for language, (_, sections) in document.versions.items():
                 kept = [text for _, text in sections if len(text) > 150]

@@ -1,5 +1,6 @@
 """Stage 7: the network, on the mined lists: softmax over a list's prior plus network logits.
 
+The prior enters with a scale that is trained along: without it the network spends itself on making the prior less sure.
 Every step draws lists (by kind and language), computes types and priors, keeps the best positive and the negatives that
 the prior finds hardest plus some others, and runs them in micro-batches of like length. Resumes from its checkpoint;
 keeps a running mean of the weights, which is what `export.py` uses.
@@ -105,8 +106,8 @@ class Lists(IterableDataset[Batch]):
         return Batch(both[0], both[1], lengths, priors, torch.from_numpy(kinds.astype(np.int64)))
 
 
-def logits(network: Network, batch: Batch, device: torch.device, micro: int) -> torch.Tensor:
-    """Return prior + network [lists, size], computed in micro-batches of like length."""
+def residuals(network: Network, batch: Batch, device: torch.device, micro: int) -> torch.Tensor:
+    """Return the network's logits [lists, size], computed in micro-batches of like length."""
     order = torch.argsort(batch.lengths)
     parts = []
     for rows in order.split(micro):
@@ -114,8 +115,7 @@ def logits(network: Network, batch: Batch, device: torch.device, micro: int) -> 
         ids, types = (x[rows, :longest].to(device) for x in (batch.ids, batch.types))
         with torch.autocast(device.type, torch.bfloat16):
             parts.append(network(ids, types, batch.lengths[rows].to(device)).float())
-    found = torch.cat(parts)[torch.argsort(order).to(device)]
-    return found.view(batch.priors.shape) + batch.priors.to(device)
+    return torch.cat(parts)[torch.argsort(order).to(device)].view(batch.priors.shape)
 
 
 def objective(scores: torch.Tensor) -> torch.Tensor:
@@ -127,11 +127,11 @@ def objective(scores: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def validate(network: Network, batches: list[Batch], device: torch.device, micro: int) -> str:
+def validate(network: Network, scale: float, batches: list[Batch], device: torch.device, micro: int) -> str:
     """Return loss and first-place share of prior and model, by kind, on the held-out lists."""
     kinds = torch.cat([b.kinds for b in batches])
-    after = torch.cat([logits(network, b, device, micro).cpu() for b in batches])
-    before = torch.cat([b.priors for b in batches])
+    before = torch.cat([b.priors for b in batches]) * scale
+    after = before + torch.cat([residuals(network, b, device, micro).cpu() for b in batches])
     parts = []
     for k, name in enumerate(KINDS):
         if bool((kinds == k).any()):
@@ -144,16 +144,16 @@ def validate(network: Network, batches: list[Batch], device: torch.device, micro
 
 
 @torch.no_grad()
-def shrink(network: Network, batches: list[Batch], device: torch.device, micro: int) -> float:
+def shrink(network: Network, scale: float, batches: list[Batch], device: torch.device, micro: int) -> float:
     """Return the share of the residual, 0 to 1, that ranks the held-out lists with one known answer best."""
-    after = torch.cat([logits(network, b, device, micro).cpu() for b in batches])
-    before = torch.cat([b.priors for b in batches])
+    before = torch.cat([b.priors for b in batches]) * scale
+    residual = torch.cat([residuals(network, b, device, micro).cpu() for b in batches])
     known = torch.isin(
         torch.cat([b.kinds for b in batches]), torch.tensor([KINDS.index("passage"), KINDS.index("cross")])
     )
     best = (-1.0, 0.0)
     for tenths in range(11):
-        scores = (before + (after - before) * tenths / 10)[known]
+        scores = (before + residual * tenths / 10)[known]
         rank = 1 + (scores[:, 1:] >= scores[:, :1]).sum(1)
         figure = float((1 / rank).mean())
         print(f"residual x {tenths / 10:.1f}: held-out reciprocal rank {figure:.4f}", flush=True)
@@ -172,6 +172,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--prior-scale", type=float, default=0.4, help="to begin with")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -188,12 +189,16 @@ def main() -> None:
         turn = torch.nn.init.orthogonal_(torch.empty(vectors.shape[1], arguments.hidden))
         network.bert["embeddings"].word_embeddings.weight.copy_(vectors @ turn * 0.4)
     mean = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    scale = torch.nn.Parameter(torch.tensor(arguments.prior_scale, device=device))
+    optimiser = torch.optim.AdamW(
+        [*network.parameters(), scale], lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     spent, step = 0.0, 0
     if arguments.out.exists():
         saved = torch.load(arguments.out, map_location=device, weights_only=True)
         network.load_state_dict(saved["network"])
         mean.load_state_dict(saved["mean"])
+        scale.data.fill_(saved["prior_scale"])
         optimiser.load_state_dict(saved["optimiser"])
         spent, step = saved["spent"], saved["step"]
     held = iter(Lists(arguments, matcher, held_out=True))
@@ -202,7 +207,8 @@ def main() -> None:
     def save() -> None:
         model = {k.removeprefix("module."): v for k, v in mean.state_dict().items() if k != "n_averaged"}
         state = {"sizes": sizes, "model": model, "network": network.state_dict(), "mean": mean.state_dict()}
-        torch.save(state | {"optimiser": optimiser.state_dict(), "spent": spent, "step": step}, arguments.out)
+        state |= {"prior_scale": scale.item(), "optimiser": optimiser.state_dict(), "spent": spent, "step": step}
+        torch.save(state, arguments.out)
 
     loader = DataLoader(Lists(arguments, matcher, held_out=False), batch_size=None, num_workers=arguments.workers)
     start, last, losses = time.time() - spent, time.time(), []
@@ -213,26 +219,26 @@ def main() -> None:
             break
         for group in optimiser.param_groups:
             group["lr"] = arguments.rate * min(1.0, (step + 1) / 100) * max(0.02, 1 - done)
-        loss = objective(logits(network, batch, device, arguments.micro)).mean()
+        scaled = batch.priors.to(device) * scale
+        loss = objective(residuals(network, batch, device, arguments.micro) + scaled).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         if done > 0.2:
             mean.update_parameters(network)
-        losses.append((loss.item(), objective(batch.priors).mean().item()))
+        losses.append((loss.item(), objective(scaled).mean().item()))
         step += 1
         if step % 20 == 0:
             now = np.mean(losses[-20:], axis=0)
-            print(f"{step} {spent:.0f}s loss {now[0]:.3f} (prior {now[1]:.3f})", flush=True)
+            print(f"{step} {spent:.0f}s loss {now[0]:.3f} (prior {now[1]:.3f} x {scale.item():.2f})", flush=True)
         if time.time() - last > 240:
             last = time.time()
-            print(
-                "held out", validate(mean if done > 0.3 else network, validation, device, arguments.micro), flush=True
-            )
+            current = mean if done > 0.3 else network
+            print("held out", validate(current, scale.item(), validation, device, arguments.micro), flush=True)
             save()
-    print("held out", validate(mean, validation, device, arguments.micro), flush=True)
-    share = shrink(mean, validation, device, arguments.micro)
+    print("held out", validate(mean, scale.item(), validation, device, arguments.micro), flush=True)
+    share = shrink(mean, scale.item(), validation, device, arguments.micro)
     for parameter in mean.module.classifier.parameters():
         parameter.data.mul_(share)
     save()

@@ -37,8 +37,17 @@ LANGUAGES = {
     "vi": 1.0,
 }
 # Where several sentences may be the answer, this picks the one that stands for it.
-GUESS = {"coarse_saturation": 8.0, "coarse_flat": 4.0, "fine_saturation": 4.0, "token_saturation": 4.0,
-         "bigram_cover": 2.5, "window_short": 4.0, "window_long": 2.5, "similar_low": 5.0, "similar_mean": 2.5}  # fmt: skip
+GUESS = {
+    "coarse_saturation": 8.0,
+    "coarse_flat": 4.0,
+    "fine_saturation": 4.0,
+    "token_saturation": 4.0,
+    "bigram_cover": 2.5,
+    "window_short": 4.0,
+    "window_long": 2.5,
+    "similar_low": 5.0,
+    "similar_mean": 2.5,
+}
 UNUSED = ("same_script",)  # tells how a list was drawn
 # Added after the fit. The mined lists come from wide pools, where rare words tell texts apart; candidates of a search
 # share a topic and its rare words. Chosen on a sample of the development sets.

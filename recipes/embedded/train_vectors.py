@@ -76,8 +76,8 @@ def train(arguments: argparse.Namespace, texts: Texts, idf: torch.Tensor, weight
     }[phase]
     scale = torch.tensor(20.0, requires_grad=True)
     optimiser = torch.optim.Adam([{"params": [weight]}, {"params": [scale], "lr": 0.05}], lr=rate, betas=(0.9, 0.99))
-    start, step, losses = time.time(), 0, []
-    for rows in groups(texts, rng, size):
+    start, losses = time.time(), []
+    for step, rows in enumerate(groups(texts, rng, size), start=1):
         done = (time.time() - start) / seconds
         if done >= 1:
             break
@@ -85,10 +85,8 @@ def train(arguments: argparse.Namespace, texts: Texts, idf: torch.Tensor, weight
         limits = (24, 40) if phase == "best" else (64, 96)
         q = tuple(torch.from_numpy(x) for x in texts.gather(rows[:, 0], limits[0]))
         d = tuple(torch.from_numpy(x) for x in texts.gather(rows[:, 1], limits[1]))
-        if phase == "bags":
-            scores = bags(weight, idf, *q) @ bags(weight, idf, *d).T
-        else:
-            scores = best_tokens(weight, idf, q, d)
+        in_bags = phase == "bags"
+        scores = bags(weight, idf, *q) @ bags(weight, idf, *d).T if in_bags else best_tokens(weight, idf, q, d)
         # The same text twice in a batch is no negative.
         same = torch.from_numpy(rows[:, 1][:, None] == rows[:, 1]) & ~torch.eye(len(rows), dtype=torch.bool)
         same |= torch.from_numpy(rows[:, 0][:, None] == rows[:, 0]) & ~torch.eye(len(rows), dtype=torch.bool)
@@ -100,7 +98,6 @@ def train(arguments: argparse.Namespace, texts: Texts, idf: torch.Tensor, weight
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-        step += 1
         if step % 50 == 0:
             spent = time.time() - start
             print(f"{phase} {step} {spent:.0f}s loss {np.mean(losses[-50:]):.3f} scale {scale.item():.1f}", flush=True)

@@ -11,7 +11,6 @@ depends on how a matrix product is split. BM25: Robertson and Zaragoza, The Prob
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from resift.loading.safetensors import read_safetensors
 from resift.text.grams import Grams, GramTable, Ids, Ints, Keys
 
 Floats = NDArray[np.float64]
@@ -137,7 +137,7 @@ class Matcher:
             raise ValueError(f"matching version {version!r} is not known, expected {VERSION}")
         if not isinstance(name, str) or Path(name).name != name:
             raise ValueError(f"matching file {name!r} is no plain file name")
-        tensors = _read_tensors(folder / name)
+        tensors = {key: tensor.array() for key, tensor in read_safetensors(folder / name).items()}
         missing = {"gram_idf", "token_idf", "vectors", *(f"prior.{p}" for p in _PRIOR)} - tensors.keys()
         if missing:
             raise ValueError(f"matching tables {sorted(missing)} are missing in {folder / name}")
@@ -308,19 +308,3 @@ def _similar(idf: Floats, similar: NDArray[np.float32]) -> tuple[float, float, f
         float((best * square).sum()) / max(float(square.sum()), 1e-6),
         float((np.maximum(best - SIMILAR[0], 0.0) * idf).sum()) / total,
     )
-
-
-def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a safetensors file: https://huggingface.co/docs/safetensors/index#format."""
-    kinds = {"U8": np.uint8, "I8": np.int8, "I32": np.int32, "F16": np.float16, "F32": np.float32, "F64": np.float64}
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in kinds:
-            raise ValueError(f"{path}: tensor {name} has the type {entry['dtype']}, expected one of {sorted(kinds)}")
-        begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], kinds[entry["dtype"]]).reshape(entry["shape"])
-    return tensors

@@ -126,6 +126,7 @@ class Reranker:
             threads=threads,
         )
         budget = _positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
+        self._folder = source.folder
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer
         self._features = load_features(checkpoint.config, source.folder, checkpoint.tokenizer)
@@ -158,6 +159,11 @@ class Reranker:
     def info(self) -> ScoreInfo:
         """What the scores depend on: model, revision, backend, precision, score type, truncation policy."""
         return self._info
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the model's files."""
+        return self._folder
 
     @property
     def spec(self) -> ModelSpec:

@@ -12,7 +12,6 @@ from resift.compat.devices import tell_absent
 from resift.compat.pairs import Pairs, as_list
 from resift.compat.settings import Settings, read_settings
 from resift.errors import InputError, ResiftWarning
-from resift.loading.source import locate
 from resift.reranker import Reranker
 from resift.scoring import sigmoid
 from resift.types import Float32
@@ -64,9 +63,7 @@ class CrossEncoder:
             truncation="longest_first",
             backend=None if backend in _FOREIGN_BACKENDS else backend,
         )
-        folder = Path(cache_folder) if cache_folder is not None else None
-        source = locate(model_name_or_path, revision=revision, cache_dir=folder, download=False, progress=False)
-        settings = read_settings(source.folder)
+        settings = read_settings(reranker.folder)
         if max_length is None:
             limit = reranker.spec.max_length
             max_length = limit if settings.max_length is None else min(settings.max_length, limit)

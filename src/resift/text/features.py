@@ -7,9 +7,7 @@ from tokenizers import Tokenizer
 
 from resift.errors import ModelLayoutError, UnsupportedModel
 from resift.text.encode import PairFeatures
-from resift.text.matching import Matcher
-
-_VERSION = 1
+from resift.text.matching import VERSION, Matcher
 
 
 def load_features(config: Mapping[str, object], folder: Path, tokenizer: Tokenizer) -> PairFeatures | None:
@@ -23,9 +21,9 @@ def load_features(config: Mapping[str, object], folder: Path, tokenizer: Tokeniz
     matching = declared.get("matching") if isinstance(declared, Mapping) else None
     if not isinstance(matching, Mapping):
         raise ModelLayoutError(f"{folder}/config.json: 'resift' is {declared!r}, expected a mapping with 'matching'")
-    if matching.get("version") != _VERSION:
+    if matching.get("version") != VERSION:
         raise UnsupportedModel(
-            f"{folder}/config.json: match features of version {matching.get('version')!r}, expected {_VERSION}",
+            f"{folder}/config.json: match features of version {matching.get('version')!r}, expected {VERSION}",
             hint="upgrade resift",
         )
     try:

@@ -97,7 +97,7 @@ class Matcher:
     def __init__(self, tokenizer: tokenizers.Tokenizer, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Prepare the tables; `tensors` are those of `matching.safetensors`."""
         self._cut = GramTable(tokenizer)
-        self._gram_idf = tensors["gram_idf"].astype(np.float64) * IDF_STEP
+        self._gram_idf = tensors["gram_idf"]  # a million slots, of which a pair needs hundreds: scaled when looked up
         self._token_idf = tensors["token_idf"].astype(np.float64) * IDF_STEP
         self._rarity = np.searchsorted(RARITY, self._token_idf).astype(np.int32)
         self._vectors = tensors["vectors"].astype(np.float32)
@@ -186,7 +186,7 @@ class Matcher:
     def gram_idf(self, keys: Keys) -> Floats:
         """Return the idf of grams from the hashed table: the greater of two slots, each shared at its lower value."""
         first, second = slots(keys, len(self._gram_idf))
-        idf: Floats = np.maximum(self._gram_idf[first], self._gram_idf[second])
+        idf: Floats = np.maximum(self._gram_idf[first], self._gram_idf[second]).astype(np.float64) * IDF_STEP
         return idf
 
     def _compare(self, query: QueryFeatures, ids: Ids) -> tuple[Grams, Ints, NDArray[np.float32]]:

@@ -22,6 +22,8 @@ def _reference(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int 
     return ReferenceBackend(spec, tensors)
 
 
+_MOST_THREADS = 1024  # the native engine's own bound
+
 _Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None], Backend]
 _BACKENDS: dict[str, tuple[_Make, str, tuple[Precision, ...]]] = {
     "native": (_native, "cpu", ("fp32",)),
@@ -52,6 +54,8 @@ def make_backend(
         raise DeviceError(
             f"precision {precision!r} is {known}", hint=f"choose one of {', '.join(precisions)}, or leave it out"
         )
-    if threads is not None and threads < 1:
-        raise DeviceError(f"threads is {threads}, expected at least 1")
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise DeviceError(
+            f"threads is {threads}, expected 1 to {_MOST_THREADS}", hint="leave it out for all cores of this machine"
+        )
     return make(spec, tensors, threads)

@@ -27,7 +27,8 @@ class NativeBackend:
         spec: the encoder's shape.
         tensors: weights under the canonical names, float32, float16 or bfloat16 bits as uint16. The embedding tables
             are not copied: where they are memory-mapped, they stay so.
-        threads: workers; None takes the physical cores that affinity and control groups leave to this process.
+        threads: workers, 1 to 1024; None takes the physical cores that affinity and control groups leave to this
+            process. All backends of a process share their threads and take turns.
         kernel: one of `_native.available_kernels()`; None takes `RESIFT_CPU_KERNEL`, else the best.
     """
 
@@ -42,12 +43,10 @@ class NativeBackend:
         threads: int | None = None,
         kernel: str | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}, expected 1 or more, or None for all cores")
         fields = {name: value for name, value in asdict(spec).items() if name in _SPEC_FIELDS}
         try:
             self._encoder: _native.Encoder | None = _native.Encoder(
-                fields, dict(tensors), threads=threads or 0, kernel=_choose(kernel)
+                fields, dict(tensors), threads=threads if threads is not None else 0, kernel=_choose(kernel)
             )
         except ValueError as error:
             raise ModelLayoutError(str(error)) from error

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <unistd.h>
 
 #include "cpu.h"
 #include "encoder.h"
@@ -79,6 +80,25 @@ Mode mode_of(const std::optional<std::string>& name) {
   throw std::invalid_argument("mode '" + *name + "' is unknown, expected throughput or latency");
 }
 
+// Other Python threads run while it lives. Subtle: when the interpreter ends, Python before 3.14 ends every thread
+// that asks for the lock again by unwinding it, and std::terminate stops that. So it waits here for the process's end.
+class WithoutLock {
+ public:
+  WithoutLock() : state_(PyEval_SaveThread()) {}
+  ~WithoutLock() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) pause();
+    }
+  }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
 // Holds the arrays whose memory the encoder goes on reading.
 class PyEncoder {
  public:
@@ -103,7 +123,7 @@ class PyEncoder {
     }
     const Spec shape = read_spec(spec);
     const Kernel& chosen = choose_kernel(kernel.value_or(""));
-    nb::gil_scoped_release release;
+    const WithoutLock others;
     encoder_ = std::make_unique<Encoder>(shape, views, threads > 0 ? threads : default_threads(), chosen);
   }
 
@@ -120,7 +140,7 @@ class PyEncoder {
     const auto n = static_cast<std::size_t>(batch.sequences);
     auto logits = std::make_unique<float[]>(n);
     {
-      nb::gil_scoped_release release;
+      const WithoutLock others;
       encoder_->forward(batch, logits.get(), wanted);
     }
     float* data = logits.get();
@@ -142,6 +162,7 @@ class PyEncoder {
 
 NB_MODULE(_native, m) {
   m.doc() = "The CPU engine.";
+  nb::set_leak_warnings(false);  // threads that still run when the interpreter ends keep what they use
   nb::class_<PyEncoder>(m, "Encoder")
       .def(nb::init<const nb::dict&, const nb::dict&, int, const std::optional<std::string>&>(), nb::arg("spec"),
            nb::arg("tensors"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("kernel") = nb::none())

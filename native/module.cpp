@@ -25,8 +25,6 @@ using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::devic
 using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Logits = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
 
-constexpr int kMostThreads = 1024;
-
 template <class T>
 T field(const nb::dict& spec, const char* name) {
   if (!spec.contains(name)) throw std::invalid_argument("spec has no '" + std::string(name) + "'");
@@ -178,6 +176,7 @@ NB_MODULE(_native, m) {
     return names;
   });
   m.def("default_threads", &default_threads);
+  m.def("physical_cores", &physical_cores, nb::arg("cpus"), nb::arg("root"));
   m.def("cgroup_cpus", &cgroup_cpus, nb::arg("membership"), nb::arg("root"));
 }
 

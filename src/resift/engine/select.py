@@ -10,9 +10,7 @@ from resift.errors import DeviceError
 from resift.types import ModelSpec, Precision
 
 
-def _native(
-    spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None, precision: Precision
-) -> Backend:
+def _native(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None, precision: Precision) -> Backend:
     from resift.engine.backends.native import NativeBackend
 
     return NativeBackend(spec, tensors, threads=threads, precision=precision)
@@ -28,6 +26,8 @@ def _reference(
 
     return ReferenceBackend(spec, tensors)
 
+
+_MOST_THREADS = 1024  # the native engine's own bound
 
 _Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None, Precision], Backend]
 # Maker, device, precisions; the first precision is the default.
@@ -60,7 +60,9 @@ def make_backend(
         raise DeviceError(
             f"precision {precision!r} is {known}", hint=f"choose one of {', '.join(precisions)}, or leave it out"
         )
-    if threads is not None and threads < 1:
-        raise DeviceError(f"threads is {threads}, expected at least 1")
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise DeviceError(
+            f"threads is {threads}, expected 1 to {_MOST_THREADS}", hint="leave it out for all cores of this machine"
+        )
     chosen = next((known for known in precisions if known == precision), precisions[0])
     return make(spec, tensors, threads, chosen)

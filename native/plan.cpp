@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <queue>
 
@@ -57,6 +58,30 @@ double makespan(const std::vector<Slice>& slices, int threads) {
 }
 
 }  // namespace
+
+// Time in panels times rows. A panel costs some rows more than it has (its weights are read), a row some panels more
+// where it is copied first. The last worker to end is late by a part of a task.
+Split split_product(int rows, int panels, int workers, bool copies) {
+  constexpr int kMostDown = 16, kMostRounds = 4;
+  constexpr double kPanelRows = 6, kRowPanels = 0.2, kLate = 0.15;
+  if (workers == 1) return {1, 1};
+  const int blocks = (rows + kRowBlock - 1) / kRowBlock;
+  Split best{1, 1};
+  double least = std::numeric_limits<double>::infinity();
+  for (int down = 1; down <= std::min(blocks, kMostDown); ++down) {
+    const double height = std::min(rows, (blocks + down - 1) / down * kRowBlock);
+    for (int round = 1; round <= kMostRounds; ++round) {
+      const int across = std::clamp(round * workers / down, 1, panels), width = (panels + across - 1) / across;
+      const int rounds = (across * down + workers - 1) / workers;
+      const double task = (height + kPanelRows) * width + (copies ? height * kRowPanels : 0.0);
+      if (task * (rounds + kLate) < least) {
+        least = task * (rounds + kLate);
+        best = {across, down};
+      }
+    }
+  }
+  return best;
+}
 
 Plan make_plan(const std::vector<int>& lengths, int hidden, int threads, Mode mode) {
   const std::int64_t tokens = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});

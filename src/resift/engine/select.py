@@ -10,9 +10,7 @@ from resift.errors import DeviceError
 from resift.types import ModelSpec, Precision
 
 
-def _native(
-    spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None, precision: Precision
-) -> Backend:
+def _native(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None, precision: Precision) -> Backend:
     from resift.engine.backends.native import NativeBackend
 
     return NativeBackend(spec, tensors, threads=threads, precision=precision)

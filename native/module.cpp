@@ -8,8 +8,8 @@
 
 #include <memory>
 #include <stdexcept>
-#include <unordered_map>
 #include <unistd.h>
+#include <unordered_map>
 
 #include "cpu.h"
 #include "encoder.h"

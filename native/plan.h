@@ -15,12 +15,13 @@ struct Slice {
 };
 
 struct Plan {
-  bool together;              // latency mode: all workers share every product of a slice
+  bool together;              // latency mode: workers share every product of a slice
+  int workers;                // that should take part: a crowd has no use where a product takes microseconds
   std::vector<Slice> slices;  // the costliest first
 };
 
 // Throughput needs no barrier, but leaves workers idle where sequences are few or uneven; latency keeps all busy at the
-// price of a barrier after each product. `automatic` takes the one that should end first.
+// price of a barrier after each list of tasks. `automatic` takes the one that should end first.
 Plan make_plan(const std::vector<int>& lengths, int hidden, int threads, Mode mode);
 
 constexpr int kRowBlock = 16;  // no kernel's register tile is higher

@@ -47,7 +47,7 @@ class PairScorer:
         queries: dict[str, EncodedQuery] = {}
         results: dict[tuple[str, str], PairLogit] = {}
         for chunk in _chunks(list(counts), _CHUNK):
-            encoded = self._encode(chunk, queries, windows)
+            encoded = self._encoder.encode(chunk, windows=windows, queries=queries)
             tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
             sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
             logits = iter(self._engine.score(sequences, on_scored=tracker.scored))
@@ -55,16 +55,6 @@ class PairScorer:
                 own = np.array([next(logits) for _ in pair.sequences], dtype=np.float32)
                 results[texts] = _combine(pair, own, windows)
         return [results[pair] for pair in pairs]
-
-    def _encode(
-        self, chunk: Sequence[tuple[str, str]], queries: dict[str, EncodedQuery], windows: Windows | None
-    ) -> list[EncodedPair]:
-        for query, _ in chunk:
-            if query not in queries:
-                queries[query] = self._encoder.encode_query(query)
-        documents = list(dict.fromkeys(document for _, document in chunk))
-        texts = dict(zip(documents, self._encoder.encode_texts(documents, whole=windows is not None), strict=True))
-        return [self._encoder.pair(queries[query], texts[document], windows) for query, document in chunk]
 
 
 def sigmoid(logit: float) -> float:

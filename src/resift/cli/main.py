@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "rerank a small built-in corpus in many languages, before and after",
     "pull": "download a model once, to use it offline",
     "models": "list the models that are on this machine",
+    "bench": "measure a model on this machine, alone or with its peers",
     "doctor": "show what resift would use here and why, and test it",
 }
 """Every command is the module of this package with its name: `configure(parser)` and `run(args, open_reranker)`."""

@@ -77,6 +77,22 @@ class PairEncoder:
         self._features = features
         self._room = limits.max_length - spec.special_tokens
 
+    def encode(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        windows: Windows | None = None,
+        queries: dict[str, EncodedQuery] | None = None,
+    ) -> list[EncodedPair]:
+        """Encode pairs, each different text once; `queries` holds those that are known, and gets the new ones."""
+        known = queries if queries is not None else {}
+        for query, _ in pairs:
+            if query not in known:
+                known[query] = self.encode_query(query)
+        documents = list(dict.fromkeys(document for _, document in pairs))
+        texts = dict(zip(documents, self.encode_texts(documents, whole=windows is not None), strict=True))
+        return [self.pair(known[query], texts[document], windows) for query, document in pairs]
+
     def encode_query(self, text: str) -> EncodedQuery:
         """Tokenise a query once for all its documents."""
         ids = self._read(text).ids

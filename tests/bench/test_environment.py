@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environment import Clock, Disturbance, cgroup_quota, clock, disturbance, record, versions
+from resift.bench.environment import Clock, Disturbance, cgroup_quota, clock, disturbance, record, versions
 
 
 def test_what_others_took_is_what_the_machine_used_and_we_did_not() -> None:

@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-try:
-    import resource
-except ImportError:  # Windows: no such module, and no /proc/stat either
-    resource = None  # type: ignore[assignment]
-
 _FEATURES = (
     "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16",
     "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve",
@@ -105,12 +100,28 @@ def memory() -> dict[str, int]:
 
 def peak_memory_mb() -> float | None:
     """Return the most memory that this process held: mapped files that were read are part of it."""
+    # Subtle: ru_maxrss would start from what the parent held when it forked.
+    held = _status_mb("VmHWM")
+    if (
+        held is None and importlib.util.find_spec("resource") is not None
+    ):  # macOS counts bytes; Windows has no such module
+        import resource
+
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return held
+
+
+def resident_memory_mb() -> float | None:
+    """Return the memory that this process holds now, mapped files included; None where the machine does not say."""
+    return _status_mb("VmRSS")
+
+
+def _status_mb(field: str) -> float | None:
     status = Path("/proc/self/status")
-    if status.exists():
-        # Subtle: ru_maxrss would start from what the parent held when it forked.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return None if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str | None]:

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cpu
-from benchmarks.harness import PeerError, Plan, Process, Result, Turn, cleanliness, ratio
-from benchmarks.peers import PEERS, Peer
-from benchmarks.worker import Worker, is_importable
+from resift.bench.harness import PeerError, Plan, Process, Result, Turn, cleanliness, ratio
+from resift.bench.peers import PEERS, Peer
+from resift.bench.worker import Worker, is_importable
 from tests.checkpoints import make_checkpoint
 
 

@@ -1,16 +1,30 @@
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from resift.bench.harness import PeerError, Plan, Process, Result, Turn, cleanliness, ratio
-from resift.bench.peers import PEERS, Peer
-from resift.bench.worker import Worker, is_importable
+from resift.bench.harness import Plan, Result, Turn, cleanliness, measure, ratio, stays_loaded
+from resift.bench.process import PeerError
+from resift.bench.workload import Workload, given_workload
 from tests.checkpoints import make_checkpoint
+from tests.vocabularies import unigram
+
+PAIRS = [("egg", "boil it"), ("egg", "a hen"), ("tea", "boil water")]
 
 
 def results(*turns: Turn) -> dict[str, Result]:
     return {"a": Result(turns={"rag": list(turns)})}
+
+
+@pytest.fixture(scope="module")
+def plan(checkpoint: Path) -> Plan:
+    return Plan(
+        folder=checkpoint, peers=["resift-fp32"], workloads=[workload()], threads=1, max_length=64, rounds=2, seconds=0
+    )
+
+
+def workload() -> Workload:
+    return given_workload("given", PAIRS, unigram(400), max_length=64)
 
 
 @pytest.mark.parametrize(
@@ -37,41 +51,65 @@ def test_the_ratio_pairs_rounds() -> None:
     assert ratio(ours, []) is None
 
 
-def test_agreement() -> None:
-    assert cpu.agreement([1, 2, 3], [1.0, 2.5, 4.0]) == {"spearman": 1.0, "max_difference": 1.0}
-    assert cpu.agreement([3, 2, 1], [1.0, 2.0, 3.0])["spearman"] == -1.0
-    assert cpu.agreement([1], None) == {"spearman": None, "max_difference": None}
+@pytest.mark.parametrize("keep", [True, False])
+def test_every_round_gives_a_turn(plan: Plan, keep: bool) -> None:
+    told: list[str] = []
+    measured = measure(replace(plan, tell=told.append), keep=keep)
+    result = measured.results["resift-fp32"]
+    assert result.status == "ok", result.message
+    assert [len(turn.seconds) for turn in result.turns["given"]] == [1, 1]
+    assert len(result.load_seconds) == (1 if keep else 2)
+    assert len(set(result.scores["given"])) == len(PAIRS)
+    assert 0 < result.resident_mb <= result.peak_mb
+    assert result.kernel is not None
+    assert measured.tokenising["given"] > 0
+    assert told[-1] == "round 2 of 2: resift-fp32"
 
 
-def test_what_is_not_installed_is_named() -> None:
-    peer = Peer("resift_native", ("numpy", "no_such_module", "numpy.no_such_module"), ("no-such-package",))
-    found = Worker(peer, Path(), 1).check()
-    assert found == {"missing": ["no_such_module", "numpy.no_such_module"], "versions": {"no-such-package": None}}
-    assert not is_importable("no_such_module.inner")
+def test_a_reference_scores_unmeasured(plan: Plan, tmp_path: Path) -> None:
+    """It may be of another folder: here of other weights."""
+    other = make_checkpoint(tmp_path / "other", seed=1)
+    changed = replace(plan, peers=[], reference="resift-fp32", folders={"resift-fp32": other})
+    measured = measure(changed, keep=True)
+    own = measure(plan, keep=True).results["resift-fp32"].scores["given"]
+    assert len(measured.reference["given"]) == len(PAIRS)
+    assert measured.reference["given"] != own
+    assert measured.results == {} and measured.tokenising == {}
 
 
-def test_every_peer_has_its_module() -> None:
-    folder = Path(cpu.__file__).parent / "peers"
-    assert all((folder / f"{peer.module}.py").exists() for peer in PEERS.values())
+def test_a_reference_that_cannot_run_is_told(plan: Plan, tmp_path: Path) -> None:
+    told: list[str] = []
+    broken = replace(plan, peers=[], reference="resift-fp32", folders={"resift-fp32": tmp_path}, tell=told.append)
+    assert measure(broken, keep=True).reference == {}
+    assert any("no scores to compare with" in line for line in told)
 
 
-def test_a_peer_that_fails_says_why(tmp_path: Path) -> None:
-    plan = Plan(folder=tmp_path / "nowhere", peers=["resift"], workloads=[], threads=1)
-    with Process("resift", plan) as process, pytest.raises(PeerError, match="ModelNotFound"):
+def test_a_peer_that_fails_says_why(plan: Plan, tmp_path: Path) -> None:
+    broken = replace(plan, folder=tmp_path / "nowhere")
+    with broken.start("resift-fp32") as process, pytest.raises(PeerError, match="ModelNotFound"):
         process.ask(do="load")
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = make_checkpoint(tmp_path / "model", positions=514)
-    file = tmp_path / "report.json"
-    options = ["--workloads", "ten", "--rounds", "2", "--seconds", "0", "--threads", "1", "--json", str(file)]
-    cpu.main(["--model", str(model), "--peers", "resift", *options])
-    report = json.loads(file.read_text())
-    row = report["workloads"]["ten"]["peers"]["resift"]
-    assert report["workloads"]["ten"]["pairs"] == 10 and report["workloads"]["ten"]["tokens"] == 1280
-    assert len(row["rounds"]) == 2
-    assert row["calls"] == 2 and row["pairs_per_second"] > 0 and row["resift_is_faster_by"] == 1.0
-    assert report["peers"]["resift"]["status"] == "ok"
-    assert isinstance(report["noise"]["clean"], bool)
-    assert str(tmp_path) not in file.read_text()
-    assert "resift" in capsys.readouterr().out
+def test_a_peer_that_cannot_be_held_is_not_compared(plan: Plan) -> None:
+    held = replace(plan, peers=["onnxruntime", "openvino", "transformers-bf16"], workloads=[], level="avx2")
+    found = measure(held, keep=True).results
+    assert {result.status for result in found.values()} == {"not comparable"}
+    assert "looks at the processor" in found["onnxruntime"].message.replace("look at", "looks at")
+    assert found["transformers-bf16"].message == "avx2 has no instructions for bf16"
+
+
+def test_the_level_reaches_our_kernel(plan: Plan) -> None:
+    from resift import _native
+
+    if "avx2" not in _native.available_kernels():
+        pytest.skip("this processor has no AVX2")
+    held = measure(replace(plan, level="avx2"), keep=True).results["resift-fp32"]
+    assert held.kernel == "avx2"
+
+
+def test_large_models_are_loaded_again_for_each_round(plan: Plan, tmp_path: Path) -> None:
+    assert stays_loaded(plan)
+    (tmp_path / "model.safetensors").touch()
+    with (tmp_path / "model.safetensors").open("r+b") as file:
+        file.truncate(2**43)  # 8 TiB that take no room
+    assert not stays_loaded(replace(plan, folder=tmp_path))

@@ -168,9 +168,9 @@ def stays_loaded(plan: Plan) -> bool:
 
 def _check(name: str, plan: Plan, result: Result) -> None:
     """Find out whether a peer is installed and can be compared, and convert the model for it."""
-    if plan.level is not None and not PEERS[name].knobs:
-        result.status = "not comparable"
-        result.message = f"nothing documented holds it to {plan.level}: its kernels look at the processor alone"
+    problem = _incomparable(name, plan.level)
+    if problem is not None:
+        result.status, result.message = "not comparable", problem
         return
     with plan.start(name) as process:
         try:
@@ -184,6 +184,16 @@ def _check(name: str, plan: Plan, result: Result) -> None:
                 process.ask(do="prepare")
         except PeerError as error:
             result.status, result.message = "failed", str(error)
+
+
+def _incomparable(name: str, level: str | None) -> str | None:
+    """Say why a peer cannot be compared at an instruction set."""
+    peer = PEERS[name]
+    if level is None or name.startswith(OURS):
+        return None
+    if not peer.knobs:
+        return f"nothing documented holds it to {level}: its kernels look at the processor alone"
+    return None if isa.has(level, peer.precision) else f"{level} has no instructions for {peer.precision}"
 
 
 def _take_yardsticks(plan: Plan, measured: Measured, files: Mapping[str, Path]) -> None:
@@ -224,9 +234,7 @@ def _take_turn(
     try:
         if process is None:
             process = plan.start(name)
-            loaded = process.ask(do="load")
-            result.load_seconds.append(loaded["seconds"])
-            result.kernel = loaded["kernel"]
+            result.load_seconds.append(process.ask(do="load")["seconds"])
             if name.startswith(OURS):
                 result.machine_peak = process.ask(do="peak", seconds=_PEAK_SECONDS)["operations"]
             for file in files.values():  # warm-up
@@ -236,6 +244,7 @@ def _take_turn(
             turn = Turn(answer["seconds"], answer["foreign"], answer["steal"])
             result.turns.setdefault(workload, []).append(turn)
             result.scores[workload] = answer["scores"]
+            result.kernel = answer["kernel"]
             result.resident_mb = answer["resident_mb"] or 0.0
             result.peak_mb = max(result.peak_mb, answer["peak_mb"] or 0.0)
     except PeerError as error:

@@ -11,7 +11,13 @@ Every knob is an environment variable that the library reads when it starts.
 | `FBGEMM_ENABLE_INSTRUCTIONS` | torch's dynamic int8 | FBGEMM, `Utils.cc` |
 | `MKL_ENABLE_INSTRUCTIONS` | MKL, torch's fp32 products | oneMKL, "Instruction Set Specific Dispatching" |
 
-onnxruntime's kernels look at the processor alone: it cannot be held back, so it is not compared.
+onnxruntime's kernels look at the processor alone, and so do OpenVINO's fp32 products, which are the same code (its
+runtime model calls them `gemm_mlas`). They cannot be held back, so they are not compared.
+
+That the knobs work was seen in what the libraries say themselves: with `ONEDNN_VERBOSE=1` torch's oneDNN names the
+level on its `isa:` line; OpenVINO's runtime model names `brgemm_avx512` kernels without a limit and `jit_gemm` and
+`brgemm_avx2` below AVX-512; FBGEMM's and ATen's products become slower by what the width explains. MKL does not use
+AVX-512 on processors of other makers at all.
 """
 
 from collections.abc import Mapping
@@ -29,6 +35,11 @@ RESIFT = "RESIFT_CPU_KERNEL"
 ONEDNN = "ONEDNN_MAX_CPU_ISA"
 OPENVINO = (ONEDNN, "OV_CPU_MAX_ISA")
 TORCH = (ONEDNN, "ATEN_CPU_CAPABILITY", "FBGEMM_ENABLE_INSTRUCTIONS", "MKL_ENABLE_INSTRUCTIONS")
+
+
+def has(level: str, precision: str) -> bool:
+    """Whether a level has instructions for a precision: libraries emulate bf16 without them, at a fraction of fp32."""
+    return precision != "bf16" or LEVELS.index(level) >= LEVELS.index("avx512_bf16")
 
 
 def settings(knobs: tuple[str, ...], level: str) -> Mapping[str, str]:

@@ -80,8 +80,8 @@ def _summary(workload: Workload, measured: Measured, spec: ModelSpec) -> Report:
 
 def machine_peaks(measured: Measured) -> dict[str, float]:
     """Return the operations per second that the machine does at each precision, as far as they were measured."""
-    found = {PEERS[name].precision: result.machine_peak for name, result in measured.results.items()}
-    return {precision: peak for precision, peak in found.items() if peak is not None}
+    found = {name: result.machine_peak for name, result in measured.results.items()}
+    return {PEERS[name].precision: peak for name, peak in found.items() if peak is not None}
 
 
 def _oracle(workload: str, measured: Measured) -> tuple[str | None, Sequence[float] | None]:

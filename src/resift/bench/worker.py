@@ -74,25 +74,25 @@ class Worker:
         """Load the model, imports included: what a user waits for."""
         start = time.perf_counter()
         self._loaded = self._module().load(self._job, **self._peer.options)
-        return {"seconds": time.perf_counter() - start, "kernel": self._loaded.kernel}
+        return {"seconds": time.perf_counter() - start}
 
     def score(self, *, pairs: str, seconds: float, calls: int) -> dict[str, Any]:
         """Score the pairs in the file `pairs` for at least `seconds` or `calls` times, whichever comes first."""
         if self._loaded is None:
             raise RuntimeError("score before load")
-        run = self._loaded.score
         texts = [(query, document) for query, document in json.loads(Path(pairs).read_text(encoding="utf-8"))]
         taken: list[float] = []
         before = environment.clock()
         while not taken or (sum(taken) < seconds and len(taken) < calls):
             start = time.perf_counter()
-            scores = run(texts)
+            scores = self._loaded.score(texts)
             taken.append(time.perf_counter() - start)
         after = environment.clock()
         found = environment.disturbance(before, after)
         return {
             "seconds": taken,
             "scores": [float(score) for score in scores],
+            "kernel": self._loaded.kernel(),
             "foreign": found.foreign,
             "steal": found.steal,
             "resident_mb": environment.resident_memory_mb(),

@@ -127,7 +127,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
     options = parser.parse_intermixed_args([*head, *tail])
     for name, value in vars(options).items():
         if isinstance(value, list):
-            setattr(options, name, [text.removeprefix(_LITERAL) for text in value])
+            setattr(options, name, [text.removeprefix(_LITERAL) if isinstance(text, str) else text for text in value])
         elif isinstance(value, str):
             setattr(options, name, value.removeprefix(_LITERAL))
     return options

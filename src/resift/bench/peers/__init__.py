@@ -40,11 +40,11 @@ class Loaded:
 
     Attributes:
         score: from pairs to raw logits.
-        kernel: the code path that the library says it has chosen, where it says so.
+        kernel: says, once pairs were scored, which code path the library chose; None where it does not tell.
     """
 
     score: Score
-    kernel: str | None = None
+    kernel: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,16 @@ def _transformers(precision: Precision, **options: object) -> Peer:
     return Peer("transformers_sorted", _TORCH, _TORCH, precision, {"precision": precision, **options}, isa.TORCH)
 
 
+def _openvino_knobs(precision: Precision) -> tuple[str, ...]:
+    """OpenVINO's own runtime model names `gemm_mlas` for fp32 products: that code looks at the processor alone."""
+    return () if precision == "fp32" else isa.OPENVINO
+
+
 def _openvino(precision: Precision, hint: str) -> Peer:
     imports = (*_OPENVINO, "nncf") if precision == "int8" else _OPENVINO
     options = {"precision": precision, "hint": hint}
     packages = ("openvino", "nncf", "torch") if precision == "int8" else ("openvino", "torch")
-    return Peer("openvino_sorted", imports, packages, precision, options, isa.OPENVINO, convert=True)
+    return Peer("openvino_sorted", imports, packages, precision, options, _openvino_knobs(precision), convert=True)
 
 
 def _onnxruntime(precision: Precision, *, fused: bool) -> Peer:
@@ -112,7 +117,7 @@ def _sentence_openvino(precision: Precision) -> Peer:
     imports = ("sentence_transformers", "optimum.intel", *(("nncf",) if precision == "int8" else ()))
     packages = (*_SENTENCE, "optimum-intel", "openvino")
     options = {"precision": precision}
-    return Peer("sentence_openvino", imports, packages, precision, options, isa.OPENVINO, convert=True)
+    return Peer("sentence_openvino", imports, packages, precision, options, _openvino_knobs(precision), convert=True)
 
 
 PEERS: dict[str, Peer] = {

@@ -97,6 +97,7 @@ def _fuse(job: Job, target: Path) -> None:
 
 
 def _quantize_onnx(source: Path, target: Path, *, large: bool) -> None:
+    import onnx as onnx_format
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
@@ -106,6 +107,8 @@ def _quantize_onnx(source: Path, target: Path, *, large: bool) -> None:
         weight_type=QuantType.QInt8,
         use_external_data_format=large,
         op_types_to_quantize=["MatMul", "Attention"],
+        # Its shape inference does not know the fused operations, so it is told that activations are floats.
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx_format.TensorProto.FLOAT},
     )
 
 

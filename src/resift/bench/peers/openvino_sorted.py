@@ -45,14 +45,14 @@ def load(job: Job, *, precision: Precision, hint: str) -> Loaded:
         requests.wait_all()
         return [found.pop(place) for place in range(len(batches))]
 
-    return Loaded(by_length(job, run), kernels(model))
+    return Loaded(by_length(job, run), lambda: kernels(model))
 
 
 def kernels(model: Any) -> str:
-    """Return which kernels OpenVINO compiled the matrix products to, by its own runtime model."""
+    """Return which kernels OpenVINO compiled the products to, by its runtime model: known after the first batch."""
     counts: Counter[str] = Counter()
     for operation in model.get_runtime_model().get_ordered_ops():
         info = operation.get_rt_info()
-        if str(info["layerType"].astype(str)) in {"FullyConnected", "MatMul", "ScaledDotProductAttention", "MHA"}:
+        if str(info["layerType"].astype(str)) in {"FullyConnected", "MatMul", "ScaledDotProductAttention", "Subgraph"}:
             counts[str(info["primitiveType"].astype(str))] += 1
     return ", ".join(f"{name} x {count}" for name, count in counts.most_common())

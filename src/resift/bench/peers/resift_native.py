@@ -10,7 +10,7 @@ def load(job: Job, *, precision: Precision) -> Loaded:
     reranker = Reranker(
         job.folder, backend="native", precision=precision, threads=job.threads, max_length=job.max_length
     )
-    return Loaded(reranker.score, reranker.info.kernel)
+    return Loaded(reranker.score, lambda: reranker.info.kernel)
 
 
 def peak(job: Job, loaded: Loaded, seconds: float, *, precision: Precision) -> float | None:
@@ -19,4 +19,4 @@ def peak(job: Job, loaded: Loaded, seconds: float, *, precision: Precision) -> f
 
     if not hasattr(_native, "peak"):
         return None
-    return float(_native.peak(precision, kernel=loaded.kernel, threads=job.threads, seconds=seconds))
+    return float(_native.peak(precision, kernel=loaded.kernel(), threads=job.threads, seconds=seconds))

@@ -24,4 +24,4 @@ def load(job: Job, *, attention: str, precision: Precision) -> Loaded:
             tensors = [{name: torch.from_numpy(values) for name, values in batch.items()} for batch in batches]
             return [model(**batch).logits.float().numpy() for batch in tensors]
 
-    return Loaded(by_length(job, run), f"torch {torch.backends.cpu.get_cpu_capability()}")
+    return Loaded(by_length(job, run), lambda: f"torch {torch.backends.cpu.get_cpu_capability()}")

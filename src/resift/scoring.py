@@ -16,8 +16,8 @@ from resift.types import Aggregate, Float32, TokenSequence, Window, Windows
 
 # Pairs that are tokenised and scored before the next ones are: bounds the memory of a call of any size.
 _CHUNK = 1024
-# A chunk fills two batches or so: smaller ones cost the tokenizer and the engine more than they let overlap. The first is
-# a quarter of that, because nothing is scored while it is tokenised. Most tokens have 2 to 6 characters.
+# A chunk fills two batches or so: smaller ones cost the tokenizer and the engine more than they let overlap. The first
+# is a quarter of that, because nothing is scored while it is tokenised. Most tokens have 2 to 6 characters.
 _CHARACTERS_PER_TOKEN = 12
 _FIRST_SHARE = 4
 

@@ -5,6 +5,8 @@ import importlib.util
 import os
 import platform
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -73,6 +75,18 @@ def usable_cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cgroup_quota()
     return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
+def one_a_core(cpus: Sequence[int], root: Path = Path("/sys/devices/system/cpu")) -> list[int]:
+    """Return the CPUs in an order that takes one of each physical core before it takes a second."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for cpu in cpus:
+        file = root / f"cpu{cpu}/topology/thread_siblings_list"
+        core = file.read_text() if file.exists() else str(cpu)
+        turns.append((seen[core], cpu))
+        seen[core] += 1
+    return [cpu for _, cpu in sorted(turns)]
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:

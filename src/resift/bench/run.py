@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from resift import __version__
-from resift.bench import environment
+from resift.bench import environment, isa
 from resift.bench.harness import Plan, measure, stays_loaded
-from resift.bench.peers import ORACLES, OURS, PEERS, Precision
+from resift.bench.peers import ORACLES, OURS, PEERS, PRECISIONS, Precision
 from resift.bench.report import Report, make_report
 from resift.bench.staging import stage
 from resift.bench.workload import Workload, given_workload, make_workload
@@ -17,6 +17,7 @@ from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import ModelSource
 
 _MAX_LENGTH = 512
+_WITH_BF16 = [level for level in isa.LEVELS if isa.has(level, "bf16")]
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,18 @@ def bench(request: Request) -> Report:
 
 def _precisions(request: Request) -> list[Precision]:
     held = _held_precision(request.source.folder)
-    offered: list[Precision] = [held] if held is not None else ["fp32"]
+    offered: list[Precision] = [held] if held is not None else _offered()
     if request.precisions is None:
         return offered
     return list(dict.fromkeys(request.precisions))
+
+
+def _offered() -> list[Precision]:
+    """Return the precisions that this processor has instructions for; bf16 without them is slower than fp32."""
+    from resift import _native
+
+    best = {precision: _native.available_kernels(precision)[0] for precision in PRECISIONS}
+    return [precision for precision in PRECISIONS if precision != "bf16" or best[precision] in _WITH_BF16]
 
 
 def _peers(request: Request, precisions: Sequence[Precision]) -> list[str]:

@@ -47,7 +47,7 @@ def main(name: str, folder: str, threads: str, max_length: str) -> None:
 def bind(threads: int) -> None:
     """Keep the process on as many cores as it may have threads, so that no peer can take more."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        os.sched_setaffinity(0, environment.one_a_core(sorted(os.sched_getaffinity(0)))[:threads])
 
 
 class Worker:

@@ -13,10 +13,8 @@ def load(job: Job, *, precision: Precision) -> Loaded:
     return Loaded(reranker.score, lambda: reranker.info.kernel)
 
 
-def peak(job: Job, loaded: Loaded, seconds: float, *, precision: Precision) -> float | None:
+def peak(job: Job, loaded: Loaded, seconds: float, *, precision: Precision) -> float:
     """Return the operations per second that the cores do from registers, with the kernel that was loaded."""
     from resift import _native
 
-    if not hasattr(_native, "peak"):
-        return None
-    return float(_native.peak(precision, kernel=loaded.kernel(), threads=job.threads, seconds=seconds))
+    return _native.peak(precision, kernel=loaded.kernel(), threads=job.threads, seconds=seconds)

@@ -14,10 +14,13 @@ from resift.types import ModelSpec
 Report: TypeAlias = dict[str, Any]
 """What is written as JSON: docs/speed.md and benchmarks/README.md explain the figures."""
 
+FORMAT = 2
+
 
 def make_report(plan: Plan, measured: Measured, spec: ModelSpec, *, facts: Mapping[str, object], keep: bool) -> Report:
     """Return the report of a run; `facts` come first in it."""
     return {
+        "format": FORMAT,
         **facts,
         "settings": {
             "threads": plan.threads, "rounds": plan.rounds, "seconds": plan.seconds, "max_length": plan.max_length,

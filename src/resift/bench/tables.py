@@ -52,7 +52,7 @@ def peers_table(report: Report) -> Table:
 
 def as_text(report: Report) -> str:
     """Return the report for a terminal."""
-    lines = [_machine(report), ""]
+    lines = [machine(report), ""]
     for table in tables(report):
         lines += [table.title, *_aligned(table), ""]
     return "\n".join([*lines, verdict(report)])
@@ -60,7 +60,7 @@ def as_text(report: Report) -> str:
 
 def as_markdown(report: Report) -> str:
     """Return the report for a page."""
-    parts = [_machine(report), ""]
+    parts = [machine(report), ""]
     for table in tables(report):
         parts += [f"**{table.title}**", "", markdown(table), ""]
     return "\n".join([*parts, verdict(report)])
@@ -80,7 +80,8 @@ def verdict(report: Report) -> str:
     return "clean: yes" if noise["clean"] else f"NOT CLEAN: {noise['reason']}"
 
 
-def _machine(report: Report) -> str:
+def machine(report: Report) -> str:
+    """Say what was measured on what."""
     settings, environment = report["settings"], report["environment"]
     held = f", held to {settings['instruction_set']}" if settings["instruction_set"] is not None else ""
     peaks = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in report["peak_operations_per_second"].items())

@@ -79,7 +79,7 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001 - each runs in a process of its own
     """Measure, or read what was measured, and show it."""
     if args.show is not None:
-        show(_read_report(args.show), args)
+        show(read_report(args.show), args)
         return 0
     from resift.bench.run import bench
     from resift.loading.source import locate
@@ -127,15 +127,18 @@ def show(report: Report, args: argparse.Namespace) -> None:
         output.write(as_markdown(report) if args.markdown else as_text(report))
 
 
-def _read_report(file: Path) -> Report:
+def read_report(file: Path) -> Report:
+    """Return a saved report; raises InputError when the file is none."""
+    from resift.bench.report import FORMAT
+
     try:
         report: Report = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}") from error
     except ValueError as error:
         raise InputError(f"{file} is no report: {error}") from error
-    if not isinstance(report, dict) or not {"workloads", "peers", "noise", "settings"} <= report.keys():
-        raise InputError(f"{file} is no report of resift bench")
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        raise InputError(f"{file} is no report of this version of resift bench")
     return report
 
 

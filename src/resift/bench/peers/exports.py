@@ -67,7 +67,7 @@ def _export_onnx(job: Job, target: Path, *, attention: str) -> None:
     torch.onnx.export(
         model,
         tuple(example.values()),
-        target,
+        str(target),  # a path object would be written in one piece, of 2 GB at most
         input_names=list(example),
         output_names=["logits"],
         dynamic_axes={**dict.fromkeys(example, axes), "logits": {0: "batch"}},

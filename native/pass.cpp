@@ -94,8 +94,9 @@ class Pass {
     }
     if (last) keep_first_tokens();
     const int rows = last ? sequences() : slice_.tokens;
-    for (int from = 0; from < rows; from += kChunk) {
-      const int count = std::min(kChunk, rows - from);
+    const int chunks = (rows + kChunk - 1) / kChunk;
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      const int from = rows * chunk / chunks, count = rows * (chunk + 1) / chunks - from;
       const Matrix x{x_.row(from), x_.stride};
       if (!at_once) product(layer.query, x, count, query_);
       attend(team_, model_.kernel, model_.spec, segments(from, count, last), query_, key_value_, mixed_);

@@ -18,11 +18,10 @@ def round_bf16(values):
 
 
 def round_rows(values):
-    """Each row to whole numbers from -127 to 127 (float32) and its scale, in float32."""
+    """Each row to whole numbers from -127 to 127 (float32) and its scale, in float32; rows near 1e-36 become zeros."""
     values = np.asarray(values, np.float32)
     top = np.abs(values).max(-1)
-    with np.errstate(divide="ignore"):
-        factor = np.where(top > 0, np.float32(127) / top, np.float32(0)).astype(np.float32)
+    factor = np.where(top > 1e-35, np.float32(127) / np.maximum(top, np.float32(1e-35)), np.float32(0))
     return np.rint(values * factor[:, None]), top / np.float32(127)
 
 

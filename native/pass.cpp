@@ -129,7 +129,8 @@ class Pass {
     const auto consider = [&](const Linear& linear, std::size_t count) {
       const Kernel& kernel = *linear.kernel;
       if (kernel.prepare == nullptr) return;
-      most = std::max(most, kernel.row_bytes(linear.k) * (count + static_cast<std::size_t>(kernel.row_slack)));
+      const auto group = static_cast<std::size_t>(kernel.row_group);
+      most = std::max(most, kernel.row_bytes(linear.k) * ((count + group - 1) / group * group));
     };
     for (const Layer& layer : model_.weights.layers) {
       consider(layer.key_value, rows);

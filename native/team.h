@@ -35,7 +35,10 @@ inline void multiply(Team& team, const Kernel& kernel, const GemmArgs& args) {
       across >= team.size() ? 1 : std::clamp(args.rows / kFewestRows, 1, (team.size() + across - 1) / across);
   team.each(across * down, [&](int task, Worker& worker) {
     const int i = task % across, j = task / across;
-    const int first = args.rows * j / down, rows = args.rows * (j + 1) / down - first;
+    const auto border = [&](int part) {  // between groups of rows
+      return part == down ? args.rows : args.rows * part / down / kernel.row_group * kernel.row_group;
+    };
+    const int first = border(j), rows = border(j + 1) - first;
     GemmArgs part = args;
     part.first_panel = panels * i / across;
     part.last_panel = panels * (i + 1) / across;

@@ -12,7 +12,7 @@ inline int even_groups(int n) { return (n + 31) / 32 * 32; }  // columns of a bf
 // Blocks of queries: whole register tiles, fewer where the scores of long sequences would leave the caches.
 template <class Dot>
 constexpr int query_rows(int length) {
-  return length > 2048 ? Dot::kRows * 2 : Dot::kRows * 4;
+  return Dot::kRows * (length > 2048 ? (Dot::kQueryTiles + 1) / 2 : Dot::kQueryTiles);
 }
 
 struct Bf16Layout {
@@ -150,7 +150,7 @@ struct Bf16Attention {
         const uint8_t* b = keys + static_cast<size_t>(panel) * kWide * width * 2;
         product(queries, layout.query_stride, rows, b, width, scores + panel * panel_stride);
       }
-      float inverse[4 * Dot::kRows];
+      float inverse[Dot::kQueryTiles * Dot::kRows];
       for (int r = 0; r < rows; ++r) {
         inverse[r] = softmax_bf16(scores + r * kWide, panel_stride, g.length, scale,
                                   reinterpret_cast<uint16_t*>(weights + r * layout.weight_stride));

@@ -42,12 +42,14 @@ inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
   return vmul(moved(x, w, j, n), factor);
 }
 
-// x to bytes, filled up with zeros to a multiple of 64.
-inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out) {
+// x to bytes, filled up with zeros to a multiple of 64; each 64 bytes `line` further than the last.
+inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
   const Vec f = vset(factor);
-  for (int j = 0; j < padded(k); j += kLanes) {
-    const int n = k - j < kLanes ? k - j : kLanes;
-    vstore_i8(out + j, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
+  for (int from = 0; from < padded(k); from += 64, out += line) {
+    for (int j = from; j < from + 64; j += kLanes) {
+      const int n = k - j < kLanes ? k - j : kLanes;
+      vstore_i8(out + j - from, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
+    }
   }
 }
 

@@ -23,12 +23,20 @@ inline Vec moved(const float* x, const Packed* w, int j, int n) {
   return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
 }
 
+// The same for all lanes, without the cost of a mask.
+inline Vec moved(const float* x, const Packed* w, int j) {
+  Vec v = vload(x + j);
+  if (w == nullptr) return v;
+  if (w->shift != nullptr) v = vsub(v, vload(w->shift + j));
+  return w->smooth == nullptr ? v : vmul(v, vload(w->smooth + j));
+}
+
 // The largest |moved x[j]|; not-a-number when there is one.
 float largest(const float* x, const Packed* w, int k) {
   Vec top = vset(0.0f);
-  for (int j = 0; j < k; j += kLanes) {
-    top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
-  }
+  int j = 0;
+  for (; j + kLanes <= k; j += kLanes) top = vtop_abs(top, moved(x, w, j));
+  if (j < k) top = vtop_abs(top, moved(x, w, j, k - j));
   return vtop_of_abs(top);
 }
 
@@ -45,7 +53,12 @@ inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
 // x to bytes, filled up with zeros to a multiple of 64; each 64 bytes `line` further than the last.
 inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
   const Vec f = vset(factor);
-  for (int from = 0; from < padded(k); from += 64, out += line) {
+  int from = 0;
+  for (; from + 64 <= k; from += 64, out += line) {
+    RESIFT_UNROLL
+    for (int j = 0; j < 64; j += kLanes) vstore_i8(out + j, vmul(moved(x, w, from + j), f), flip);
+  }
+  if (from < k) {
     for (int j = from; j < from + 64; j += kLanes) {
       const int n = k - j < kLanes ? k - j : kLanes;
       vstore_i8(out + j - from, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from resift import _native
 from tests.native.models import Batch, make_batch, make_spec, make_tensors, select
 
-KERNELS = _native.available_kernels()
+KERNELS = [(name, precision) for precision in ("fp32", "bf16", "int8") for name in _native.available_kernels(precision)]
 MODES = [None, "throughput", "latency"]
 SPEC = make_spec(hidden=96, heads=3, ffn=200, layers=3)
 
 
 @functools.cache
 def encoder(kernel, threads):
-    return _native.Encoder(SPEC, make_tensors(SPEC, seed=5), threads=threads, kernel=kernel)
+    name, precision = kernel
+    return _native.Encoder(SPEC, make_tensors(SPEC, seed=5), threads=threads, kernel=name, precision=precision)
 
 
 def logits(batch, *, kernel, threads=1, mode=None):
@@ -29,7 +30,7 @@ def alone(batch, *, kernel):
     return np.concatenate([logits(select(batch, [i]), kernel=kernel) for i in range(len(batch.offsets) - 1)])
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS, ids="-".join)
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 @pytest.mark.parametrize("mode", MODES)
 def test_threads_and_modes(kernel, threads, mode):
@@ -38,7 +39,7 @@ def test_threads_and_modes(kernel, threads, mode):
     assert got.tobytes() == alone(batch, kernel=kernel).tobytes()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS, ids="-".join)
 @given(
     lengths=st.lists(st.integers(1, 70), min_size=1, max_size=12),
     threads=st.sampled_from([1, 2, 3, 5]),
@@ -54,7 +55,7 @@ def test_order_and_company(kernel, lengths, threads, mode, data):
     assert got.tobytes() == expected[order].tobytes()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS, ids="-".join)
 @pytest.mark.parametrize("mode", MODES)
 def test_many_equal_sequences(kernel, mode):
     one = make_batch(SPEC, [31], seed=7)

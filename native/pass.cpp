@@ -59,7 +59,7 @@ class Pass {
     const Weights& w = model_.weights;
     const std::size_t n = static_cast<std::size_t>(model_.spec.hidden);
     // Row r of the slice is token `place[r]` of its sequence and token `source[r]` of the batch.
-    team_.each_rows(slice_.tokens, 1, [&](int first, int count, Worker& worker) {
+    team_.each_rows(slice_.tokens, next.kernel->row_group, [&](int first, int count, Worker& worker) {
       float* part = worker.scratch.reserve_as<float>(n);
       const int last = first + count;
       std::size_t s =

@@ -65,10 +65,10 @@ struct Checked {
 
 }  // namespace
 
-Encoder::Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernel& kernel)
-    : spec_((spec.check(), spec)), kernel_(kernel), pool_(threads) {
+Encoder::Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernels& kernels)
+    : spec_((spec.check(), spec)), kernel_(kernels.main), pool_(threads) {
   auto workers = pool_.session();
-  weights_ = load_weights(spec_, tensors, kernel_, workers);
+  weights_ = load_weights(spec_, tensors, kernels, workers);
 }
 
 void Encoder::forward(const Batch& batch, float* logits, Mode mode) {

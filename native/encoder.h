@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "plan.h"
 #include "pool.h"
@@ -22,14 +24,15 @@ struct Batch {
 
 class Encoder {
  public:
-  // The embedding tables of `tensors` must outlive the encoder; everything else is copied.
-  Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernel& kernel);
+  // The tensors that `used_in_place` names must outlive the encoder; everything else is copied.
+  Encoder(const Spec& spec, const Tensors& tensors, int threads, const Kernels& kernels);
 
   // Safe to call from several threads at once: they take turns. Throws std::invalid_argument on a malformed batch.
   void forward(const Batch& batch, float* logits, Mode mode = Mode::automatic);
 
   const Kernel& kernel() const { return kernel_; }
   int threads() const { return pool_.threads(); }
+  const std::vector<std::string>& used_in_place() const { return weights_.used_in_place; }
   std::size_t packed_bytes() const { return weights_.packed.capacity(); }
 
  private:

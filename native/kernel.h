@@ -1,4 +1,4 @@
-// The table of arithmetic that a kernel offers. One kernel per instruction set, chosen at run time.
+// The table of arithmetic that a kernel offers: one for each instruction set and precision, chosen at run time.
 //
 // Included by files that are compiled for one instruction set: it holds plain data only, no inline code, so nothing
 // compiled with wider instructions can end up in the common part of the library.
@@ -9,23 +9,31 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace resift {
 
 enum class DType : int { f32, f16, bf16 };
+enum class Precision : int { fp32, bf16, int8 };
 enum class Activation : int { none, gelu, gelu_tanh, relu, tanh };
 
-// A matrix [n, k] in a kernel's own layout: panels of `Kernel::panel` outputs.
+// A matrix [n, k] in panels of `Kernel::panel` outputs, the last panel filled up with zeros.
+//
+// int8 and bf16 have one layout for all instruction sets, so a file can hold it: panels of 32 outputs, in a panel
+// [k / 4][32][4] int8 or [k / 2][32][2] bf16, k rounded up to a multiple of 64. fp32 is laid out as its kernel likes.
 struct Packed {
   int n, k;
   const void* panels;
-  const float* bias;  // [n]
+  const float* bias;    // [n rounded up to whole panels], as the next two
+  const float* scale;    // int8: an output's weights are the int8 values times its scale
+  const int32_t* sums;   // int8: the sum of an output's int8 values
+  const float* smooth;   // [k] factors of the inputs before they are quantised, or null; int8 only
 };
 
 // c[rows, n] = activation(a[rows, k] * w^T + bias) + residual, for the panels [first_panel, last_panel).
 struct GemmArgs {
-  const float* a;
-  size_t lda;
+  const void* a;  // rows as `prepare` wrote them; floats where the kernel has no `prepare`
+  size_t lda;     // bytes
   int rows;
   const Packed* w;
   int first_panel, last_panel;
@@ -52,14 +60,22 @@ struct AttentionArgs {
 };
 
 struct Kernel {
-  const char* name;
+  const char* name;  // the instruction set
+  Precision precision;
   int panel;  // outputs in a panel of packed weights
 
   void (*to_float)(DType type, const void* source, float* out, size_t count);
 
   size_t (*panel_bytes)(int k);
-  // Pack `rows` (at most `panel`) rows of k floats into one panel.
-  void (*pack_panel)(const float* weights, int rows, int k, void* out);
+  // Pack `rows` (at most `panel`) rows of k floats into one panel. int8 also writes `scale` and `sums`, a value a row.
+  void (*pack_panel)(const float* weights, int rows, int k, void* out, float* scale, int32_t* sums);
+
+  // Rows of floats into the form that `gemm` multiplies: rounded to bfloat16, or quantised with a scale for each row.
+  // Both null: `gemm` takes floats. Prepared rows need not be initialised beyond `rows`, but `gemm` may read up to
+  // `row_slack` rows more.
+  size_t (*row_bytes)(int k);
+  void (*prepare)(const float* x, size_t ldx, int rows, const Packed& w, void* out);
+  int row_slack;
 
   size_t (*gemm_scratch)(int rows, int k);
   void (*gemm)(const GemmArgs& args);
@@ -70,12 +86,10 @@ struct Kernel {
 
   size_t (*attention_scratch)(int length, int width);
   void (*attention)(const AttentionArgs& args);
-};
 
-extern const Kernel portable_kernel;
-#if defined(RESIFT_X86)
-extern const Kernel avx2_kernel;
-extern const Kernel avx512_kernel;
-#endif
+  // Multiply and add in registers, `rounds` times: the most that this kernel's instructions can do. Returns the number
+  // of operations, a multiplication and an addition counted as two.
+  double (*spin)(long rounds);
+};
 
 }  // namespace resift

@@ -3,44 +3,73 @@
 #include <stdexcept>
 
 #include "cpu.h"
+#include "kernels/table.h"
 
 namespace resift {
 
 namespace {
 
-struct Entry {
-  const Kernel* kernel;
+struct Level {
+  const char* name;
+  std::vector<const Kernel*> kernels;  // at most one of each precision
   bool (*runs_on)(const CpuFeatures& cpu);
 };
 
-// Best first.
-const Entry kTable[] = {
 #if defined(RESIFT_X86)
-    {&avx512_kernel,
-     [](const CpuFeatures& c) { return c.avx512f && c.avx512bw && c.avx512dq && c.avx512vl && c.fma && c.f16c; }},
-    {&avx2_kernel, [](const CpuFeatures& c) { return c.avx2 && c.fma && c.f16c; }},
+bool has_avx512(const CpuFeatures& c) {
+  return c.avx512f && c.avx512bw && c.avx512dq && c.avx512vl && c.fma && c.f16c;
+}
+bool has_avx512_bf16(const CpuFeatures& c) { return has_avx512(c) && c.avx512_vnni && c.avx512_bf16; }
 #endif
-    {&portable_kernel, [](const CpuFeatures&) { return true; }},
-};
+
+// Best first.
+const std::vector<Level>& levels() {
+  static const std::vector<Level> table = {
+#if defined(RESIFT_X86)
+      {"avx512_bf16", {&avx512_bf16_bf16, &avx512_bf16_int8}, has_avx512_bf16},
+      {"avx512_vnni",
+       {&avx512_vnni_int8},
+       [](const CpuFeatures& c) { return has_avx512(c) && c.avx512_vnni; }},
+      {"avx512", {&avx512_fp32, &avx512_bf16}, has_avx512},
+      {"avx2_vnni", {&avx2_vnni_int8}, [](const CpuFeatures& c) { return c.avx2 && c.fma && c.f16c && c.avx_vnni; }},
+      {"avx2", {&avx2_fp32, &avx2_bf16, &avx2_int8}, [](const CpuFeatures& c) { return c.avx2 && c.fma && c.f16c; }},
+#endif
+      {"portable", {&portable_fp32, &portable_bf16, &portable_int8}, [](const CpuFeatures&) { return true; }},
+  };
+  return table;
+}
+
+std::vector<const Level*> available_levels() {
+  const CpuFeatures cpu = detect_cpu();
+  std::vector<const Level*> found;
+  for (const Level& level : levels()) {
+    if (level.runs_on(cpu)) found.push_back(&level);
+  }
+  return found;
+}
 
 }  // namespace
 
-std::vector<const Kernel*> available_kernels() {
-  const CpuFeatures cpu = detect_cpu();
-  std::vector<const Kernel*> kernels;
-  for (const Entry& entry : kTable) {
-    if (entry.runs_on(cpu)) kernels.push_back(entry.kernel);
+std::vector<const Kernel*> available_kernels(Precision precision) {
+  std::vector<const Kernel*> found;
+  for (const Level* level : available_levels()) {
+    for (const Kernel* kernel : level->kernels) {
+      if (kernel->precision == precision) found.push_back(kernel);
+    }
   }
-  return kernels;
+  return found;
 }
 
-const Kernel& choose_kernel(const std::string& name) {
-  const auto kernels = available_kernels();
-  if (name.empty()) return *kernels.front();
+const Kernel& choose_kernel(Precision precision, const std::string& name) {
+  bool below = name.empty();
   std::string names;
-  for (const Kernel* kernel : kernels) {
-    if (name == kernel->name) return *kernel;
-    names += (names.empty() ? "" : ", ") + std::string(kernel->name);
+  for (const Level* level : available_levels()) {
+    below = below || name == level->name;
+    names += (names.empty() ? "" : ", ") + std::string(level->name);
+    if (!below) continue;
+    for (const Kernel* kernel : level->kernels) {
+      if (kernel->precision == precision) return *kernel;
+    }
   }
   throw std::invalid_argument("kernel '" + name + "' is not available on this machine: it has " + names);
 }

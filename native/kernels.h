@@ -8,10 +8,10 @@
 
 namespace resift {
 
-std::vector<const Kernel*> available_kernels();
+std::vector<const Kernel*> available_kernels(Precision precision);
 
-// The kernel of that name, or the best one when it is empty. Throws std::invalid_argument when this CPU (or this build)
-// does not have it.
-const Kernel& choose_kernel(const std::string& name);
+// The best kernel of that precision whose instruction set is not above `level`; an empty `level` sets no bound. Throws
+// std::invalid_argument when this CPU (or this build) does not have the level.
+const Kernel& choose_kernel(Precision precision, const std::string& level);
 
 }  // namespace resift

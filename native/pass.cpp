@@ -29,7 +29,8 @@ class Pass {
     const int h = model.spec.hidden, chunk = std::min(kChunk, slice.tokens);
     const std::size_t rows = static_cast<std::size_t>(slice.tokens), part = static_cast<std::size_t>(chunk);
     const std::size_t one = stride_of(h), two = stride_of(2 * h), inner = stride_of(model.spec.ffn);
-    float* at = memory.reserve_as<float>(rows * (one + two) + part * (3 * one + inner));
+    const std::size_t floats = rows * (one + two) + part * (3 * one + inner);
+    float* at = memory.reserve_as<float>(floats + prepared_bytes(rows, part) / sizeof(float));
     const auto take = [&at](std::size_t count, std::size_t stride) {
       const Matrix m{at, stride};
       at += count * stride;
@@ -41,6 +42,7 @@ class Pass {
     mixed_ = take(part, one);
     sum_ = take(part, one);
     inner_ = take(part, inner);
+    prepared_ = at;
   }
 
   void run(float* logits) {
@@ -67,10 +69,10 @@ class Pass {
         const std::int64_t token = tokens_.starts[slice_.sequences[s]] + place;
         float* row = x_.row(r);
         const auto add = [&](const Table& table, int index) {
-          model_.kernel.to_float(table.type, table.row(index), part, n);
+          table.read(model_.kernel, index, part);
           for (std::size_t j = 0; j < n; ++j) row[j] += part[j];
         };
-        model_.kernel.to_float(w.word.type, w.word.row(tokens_.ids[token]), row, n);
+        w.word.read(model_.kernel, tokens_.ids[token], row);
         add(w.type, tokens_.types ? tokens_.types[token] : 0);
         add(w.position, place + model_.spec.position_offset);
       }
@@ -121,12 +123,34 @@ class Pass {
     }
   }
 
+  // Room for the widest rows that any product wants: those of all tokens for keys and values, of a chunk for the rest.
+  std::size_t prepared_bytes(std::size_t rows, std::size_t part) const {
+    std::size_t most = 0;
+    const auto consider = [&](const Linear& linear, std::size_t count) {
+      const Kernel& kernel = *linear.kernel;
+      if (kernel.prepare == nullptr) return;
+      most = std::max(most, kernel.row_bytes(linear.k) * (count + static_cast<std::size_t>(kernel.row_slack)));
+    };
+    for (const Layer& layer : model_.weights.layers) {
+      consider(layer.key_value, rows);
+      for (const Linear* linear : {&layer.query, &layer.attention_output, &layer.up, &layer.down}) {
+        consider(*linear, part);
+      }
+    }
+    return most;
+  }
+
   void product(const Linear& linear, Matrix in, int rows, Matrix out, Activation activation = Activation::none,
                const Matrix* residual = nullptr) {
     const Packed w = linear.view();
     GemmArgs args{};
     args.a = in.data;
-    args.lda = in.stride;
+    args.lda = in.stride * sizeof(float);
+    if (linear.kernel->prepare != nullptr) {
+      args.lda = linear.kernel->row_bytes(linear.k);
+      prepare(*linear.kernel, w, in, rows, args.lda);
+      args.a = prepared_;
+    }
     args.rows = rows;
     args.w = &w;
     args.c = out.data;
@@ -136,7 +160,16 @@ class Pass {
       args.residual = residual->data;
       args.ldr = residual->stride;
     }
-    multiply(team_, model_.kernel, args);
+    multiply(team_, *linear.kernel, args);
+  }
+
+  void prepare(const Kernel& kernel, const Packed& w, Matrix in, int rows, std::size_t stride) {
+    auto* out = reinterpret_cast<unsigned char*>(prepared_);
+    team_.each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker&) {
+      const int first = task * kRowsPerTask;
+      kernel.prepare(in.row(first), in.stride, std::min(kRowsPerTask, rows - first), w,
+                     out + static_cast<std::size_t>(first) * stride);
+    });
   }
 
   void norm(const Norm& norm, Matrix in, Matrix out, int rows) {
@@ -159,6 +192,7 @@ class Pass {
   std::vector<int> starts_;             // rows of the slice where its sequences begin
   Matrix x_, key_value_;                // all rows
   Matrix query_, mixed_, sum_, inner_;  // one chunk
+  float* prepared_ = nullptr;           // the rows of the product at hand, as its kernel reads them
 };
 
 }  // namespace

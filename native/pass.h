@@ -11,7 +11,7 @@ namespace resift {
 
 struct Model {
   const Spec& spec;
-  const Kernel& kernel;
+  const Kernel& kernel;  // norms, attention and embeddings; every product brings its own
   const Weights& weights;
 };
 

@@ -39,7 +39,7 @@ inline void multiply(Team& team, const Kernel& kernel, const GemmArgs& args) {
     GemmArgs part = args;
     part.first_panel = panels * i / across;
     part.last_panel = panels * (i + 1) / across;
-    part.a += first * args.lda;
+    part.a = static_cast<const unsigned char*>(args.a) + first * args.lda;
     part.c += first * args.ldc;
     if (part.residual != nullptr) part.residual += first * args.ldr;
     part.rows = rows;

@@ -20,7 +20,7 @@ struct AttentionLayout {
   size_t keys, values, queries, scores;
 };
 
-size_t attention_scratch(int length, int width) {
+size_t attention_f32_scratch(int length, int width) {
   const AttentionLayout s(length, width);
   return sizeof(float) * (s.keys + s.values + s.queries + s.scores);
 }
@@ -72,7 +72,7 @@ void scale_row(float* row, int n, float factor) {
   }
 }
 
-void attention(const AttentionArgs& g) {
+void attention_f32(const AttentionArgs& g) {
   const AttentionLayout layout(g.length, g.width);
   float* keys = static_cast<float*>(g.scratch);
   float* values = keys + layout.keys;

@@ -1,4 +1,7 @@
-// Matrix product in float32 with a register-blocked tile. Included by a kernel file.
+// Matrix product in float32 with a register-blocked tile, of weights in float32 or bfloat16. Included by a kernel file,
+// after panels.inl.
+//
+// bfloat16 weights are widened, a panel block at a time, and multiplied as float32: half the memory on any CPU.
 //
 // Weights lie in panels of kPanel outputs, [k][kPanel]; rows of `a` are copied, kDepth columns at a time, to a buffer
 // with the fixed stride kStride. So the tile's addresses are constants, a panel block stays in the first-level cache
@@ -129,6 +132,37 @@ void finish(const GemmArgs& g, int row, int column, int rows, int columns) {
   }
 }
 
+// Weights as they lie in float32 panels, and as they are widened from bfloat16 ones.
+struct FloatWeights {
+  static const void* at(const Packed& w, int panel, int from) {
+    return static_cast<const float*>(w.panels) + (static_cast<size_t>(panel) * w.k + from) * kPanel;
+  }
+  static const float* block(const Packed& w, int panel, int from, int, float*) {
+    return static_cast<const float*>(at(w, panel, from));
+  }
+  static constexpr int kPanelsEach = 1;
+};
+
+struct Bf16Weights {
+  static const void* at(const Packed& w, int panel, int from) {
+    const size_t whole = static_cast<size_t>(panel / kPanelsEach) * padded(w.k) + from;
+    return static_cast<const uint16_t*>(w.panels) + whole * kWide + panel % kPanelsEach * (2 * kPanel);
+  }
+  static const float* block(const Packed& w, int panel, int from, int depth, float* room) {
+    const uint16_t* source = static_cast<const uint16_t*>(at(w, panel, from));
+    for (int p = 0; p < depth; p += 2, source += 2 * kWide) {
+      for (int v = 0; v < kVecs; ++v) {
+        Vec even, odd;
+        vload_pairs(source + 2 * kLanes * v, even, odd);
+        vstore(room + p * kPanel + v * kLanes, even);
+        vstore(room + (p + 1) * kPanel + v * kLanes, odd);
+      }
+    }
+    return room;
+  }
+  static constexpr int kPanelsEach = kWide / kPanel;  // a panel of the file holds several of the tile's
+};
+
 void copy_block(const float* a, size_t lda, int rows, int depth, float* out) {
   for (int r = 0; r < rows; ++r) {
     for (int p = 0; p < depth; p += kLanes) {
@@ -139,37 +173,44 @@ void copy_block(const float* a, size_t lda, int rows, int depth, float* out) {
 }
 
 // All k for some rows and some panels: few enough that the rows' block and the sums wait in the second-level cache.
+template <class Weights>
 void gemm_block(const GemmArgs& g, int row, int rows, int first_panel, int last_panel) {
   const int k = g.w->k;
-  const float* panels = static_cast<const float*>(g.w->panels);
-  const auto block_of = [=](int panel, int from) { return panels + (static_cast<size_t>(panel) * k + from) * kPanel; };
   float* block = static_cast<float*>(g.scratch);
+  float* room = block + static_cast<size_t>(smaller(g.rows, kBlockRows)) * kStride;
+  const float* a = static_cast<const float*>(g.a) + row * (g.lda / sizeof(float));
   for (int from = 0; from < k; from += kDepth) {
     const int depth = smaller(kDepth, k - from);
-    copy_block(g.a + row * g.lda + from, g.lda, rows, depth, block);
+    copy_block(a + from, g.lda / sizeof(float), rows, depth, block);
     for (int panel = first_panel; panel < last_panel; ++panel) {
       const int column = panel * kPanel, columns = smaller(kPanel, g.w->n - column);
-      const float* b = block_of(panel, from);
-      const float* next = panel + 1 < last_panel ? block_of(panel + 1, from)
-                          : from + depth < k     ? block_of(first_panel, from + depth)
-                                                 : nullptr;
-      multiply_block(block, rows, b, next, depth, from == 0, g.c + row * g.ldc + column, g.ldc, columns);
+      if (columns <= 0) continue;  // the last panel of a file may have more room than the tile's
+      const float* b = Weights::block(*g.w, panel, from, depth, room);
+      const void* next = panel + 1 < last_panel ? Weights::at(*g.w, panel + 1, from)
+                         : from + depth < k     ? Weights::at(*g.w, first_panel, from + depth)
+                                                : nullptr;
+      multiply_block(block, rows, b, static_cast<const float*>(next), depth, from == 0, g.c + row * g.ldc + column,
+                     g.ldc, columns);
       if (from + depth == k) finish(g, row, column, rows, columns);
     }
   }
 }
 
-void gemm(const GemmArgs& g) {
+template <class Weights>
+void gemm_floats(const GemmArgs& g) {
+  const int last = g.last_panel * Weights::kPanelsEach;
   for (int row = 0; row < g.rows; row += kBlockRows) {
-    for (int panel = g.first_panel; panel < g.last_panel; panel += kBlockPanels) {
-      gemm_block(g, row, smaller(kBlockRows, g.rows - row), panel, smaller(panel + kBlockPanels, g.last_panel));
+    for (int panel = g.first_panel * Weights::kPanelsEach; panel < last; panel += kBlockPanels) {
+      gemm_block<Weights>(g, row, smaller(kBlockRows, g.rows - row), panel, smaller(panel + kBlockPanels, last));
     }
   }
 }
 
-size_t gemm_scratch(int rows, int) { return sizeof(float) * kStride * static_cast<size_t>(smaller(rows, kBlockRows)); }
+size_t gemm_floats_scratch(int rows, int) {
+  return sizeof(float) * (static_cast<size_t>(kStride) * smaller(rows, kBlockRows) + kDepth * kPanel);
+}
 
-size_t panel_bytes(int k) { return sizeof(float) * kPanel * static_cast<size_t>(k); }
+size_t panel_bytes_floats(int k) { return sizeof(float) * kPanel * static_cast<size_t>(k); }
 
 // One panel from at most kPanel rows of k floats, the missing ones zero.
 void pack_strided(const float* rows_of_k, size_t ld, int rows, int k, float* panel) {
@@ -178,8 +219,34 @@ void pack_strided(const float* rows_of_k, size_t ld, int rows, int k, float* pan
   }
 }
 
-void pack_panel(const float* weights, int rows, int k, void* out) {
+void pack_panel_floats(const float* weights, int rows, int k, void* out, float*, int32_t*) {
   pack_strided(weights, static_cast<size_t>(k), rows, k, static_cast<float*>(out));
+}
+
+// The tile's multiply-adds with nothing to load.
+double spin_floats(long rounds) {
+  Vec sum[kRows][kVecs];
+  float one = 1.0f;
+  __asm__ volatile("" : "+m"(one));
+  const Vec x = vset(one);
+  for (auto& r : sum) {
+    for (auto& s : r) s = vset(0.0f);
+  }
+  for (long i = 0; i < rounds; ++i) {
+    RESIFT_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      RESIFT_UNROLL
+      for (int v = 0; v < kVecs; ++v) sum[r][v] = vfma(x, x, sum[r][v]);
+    }
+  }
+  float sink[kLanes];
+  for (auto& r : sum) {
+    for (auto& s : r) {
+      vstore(sink, s);
+      __asm__ volatile("" : : "r"(sink) : "memory");
+    }
+  }
+  return 2.0 * static_cast<double>(rounds) * kRows * kPanel;
 }
 
 }  // namespace

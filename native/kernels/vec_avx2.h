@@ -52,5 +52,41 @@ inline Vec vload_bf16(const void* p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 
+// Floats from 2 * kLanes bfloat16: those at even and at odd places.
+inline void vload_pairs(const void* p, Vec& even, Vec& odd) {
+  const __m256i bits = _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  even = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+  odd = _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline __m256i load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline Vec vload_i32(const int32_t* p) { return _mm256_cvtepi32_ps(load_i32(p)); }
+// a - 128 b
+inline Vec vload_i32_less(const int32_t* a, const int32_t* b) {
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(load_i32(a), _mm256_slli_epi32(load_i32(b), 7)));
+}
+// The larger one of `top` and |x|, lane by lane; not-a-number counts as the largest. `top` is not negative.
+inline Vec vtop_abs(Vec top, Vec x) {
+  const __m256i bits = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(top), bits));
+}
+inline float vtop_of_abs(Vec top) {
+  const __m256i all = _mm256_castps_si256(top);
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return _mm_cvtss_f32(_mm_castsi128_ps(m));
+}
+inline __m128i rounded_i16(Vec x) {
+  const __m256i whole = _mm256_cvtps_epi32(x);
+  return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+}
+// Rounded to whole numbers within [-128, 127], each byte with its bits in `flip` inverted.
+inline void vstore_i8(void* p, Vec x, int flip) {
+  const __m128i words = rounded_i16(x);
+  const __m128i bytes = _mm_xor_si128(_mm_packs_epi16(words, words), _mm_set1_epi8(static_cast<char>(flip)));
+  _mm_storel_epi64(static_cast<__m128i*>(p), bytes);
+}
+inline void vstore_i16(void* p, Vec x) { _mm_storeu_si128(static_cast<__m128i*>(p), rounded_i16(x)); }
+
 }  // namespace
 }  // namespace resift

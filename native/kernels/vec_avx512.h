@@ -43,5 +43,30 @@ inline Vec vload_bf16(const void* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
+// Floats from 2 * kLanes bfloat16: those at even and at odd places.
+inline void vload_pairs(const void* p, Vec& even, Vec& odd) {
+  const __m512i bits = _mm512_loadu_si512(p);
+  even = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+  odd = _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline Vec vload_i32(const int32_t* p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
+// a - 128 b
+inline Vec vload_i32_less(const int32_t* a, const int32_t* b) {
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(a), _mm512_slli_epi32(_mm512_loadu_si512(b), 7)));
+}
+// The larger one of `top` and |x|, lane by lane; not-a-number counts as the largest. `top` is not negative.
+inline Vec vtop_abs(Vec top, Vec x) {
+  const __m512i bits = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+  return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(top), bits));
+}
+inline float vtop_of_abs(Vec top) {
+  return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(top)))));
+}
+// Rounded to whole numbers within [-128, 127], each byte with its bits in `flip` inverted.
+inline void vstore_i8(void* p, Vec x, int flip) {
+  const __m128i bytes = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x));
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm_xor_si128(bytes, _mm_set1_epi8(static_cast<char>(flip))));
+}
+
 }  // namespace
 }  // namespace resift

@@ -96,5 +96,37 @@ inline Vec vload_bf16(const void* p) {
   return reinterpret_cast<Vec>(IntVec{h[0], h[1], h[2], h[3]} << 16);
 }
 
+// Floats from 2 * kLanes bfloat16: those at even and at odd places.
+inline void vload_pairs(const void* p, Vec& even, Vec& odd) {
+  uint16_t h[2 * kLanes];
+  memcpy(h, p, sizeof h);
+  even = reinterpret_cast<Vec>(IntVec{h[0], h[2], h[4], h[6]} << 16);
+  odd = reinterpret_cast<Vec>(IntVec{h[1], h[3], h[5], h[7]} << 16);
+}
+inline Vec vload_i32(const int32_t* p) {
+  IntVec x;
+  memcpy(&x, p, sizeof x);
+  return __builtin_convertvector(x, Vec);
+}
+// The larger one of `top` and |x|, lane by lane; not-a-number counts as the largest. `top` is not negative.
+inline Vec vtop_abs(Vec top, Vec x) {
+  const IntVec mask{0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff};
+  const IntVec bits = reinterpret_cast<IntVec>(x) & mask, best = reinterpret_cast<IntVec>(top);
+  return select(best > bits, top, reinterpret_cast<Vec>(bits));
+}
+inline float vtop_of_abs(Vec top) {
+  const IntVec bits = reinterpret_cast<IntVec>(top);
+  int32_t best = 0;
+  for (int i = 0; i < kLanes; ++i) best = bits[i] > best ? bits[i] : best;
+  return from_bits(static_cast<uint32_t>(best));
+}
+// Rounded to whole numbers within [-128, 127], each byte with its bits in `flip` inverted.
+inline void vstore_i8(void* p, Vec x, int flip) {
+  const Vec whole = vround(vmax(vset(-128.0f), vmin(vset(127.0f), x)));
+  unsigned char bytes[kLanes];
+  for (int i = 0; i < kLanes; ++i) bytes[i] = static_cast<unsigned char>(static_cast<int>(whole[i]) ^ flip);
+  memcpy(p, bytes, sizeof bytes);
+}
+
 }  // namespace
 }  // namespace resift

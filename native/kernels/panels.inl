@@ -1,0 +1,109 @@
+// The layout of int8 and bf16 weights, one for all instruction sets (see kernel.h), and rows quantised to meet them.
+// Included by a kernel file, after its vec_*.h.
+
+namespace resift {
+namespace {
+
+constexpr int kWide = 32;       // outputs in a panel
+constexpr int kRowHeader = 64;  // bytes before a quantised row: its scale, and room to keep it aligned
+
+inline int padded(int k) { return (k + 63) / 64 * 64; }
+
+inline size_t panel_bytes_int8(int k) { return static_cast<size_t>(kWide) * padded(k); }
+inline size_t panel_bytes_bf16(int k) { return 2 * panel_bytes_int8(k); }
+
+// An odd number of cache lines, so that neighbouring rows fall into different sets.
+inline size_t row_stride(size_t bytes) { return bytes / 64 % 2 == 0 ? bytes + 64 : bytes; }
+
+// The largest |x[j] * smooth[j]|; not-a-number when there is one.
+float largest(const float* x, const float* smooth, int k) {
+  Vec top = vset(0.0f);
+  for (int j = 0; j < k; j += kLanes) {
+    const int n = k - j < kLanes ? k - j : kLanes;
+    const Vec v = vload_n(x + j, n);
+    top = vtop_abs(top, smooth == nullptr ? v : vmul(v, vload_n(smooth + j, n)));
+  }
+  return vtop_of_abs(top);
+}
+
+// Scale and factor of a symmetric quantisation to [-127, 127]. Numbers too small for the factor to be finite become 0.
+struct Range {
+  explicit Range(float top) : scale(top / 127.0f), factor(top > 1e-35f ? 127.0f / top : 0.0f) {}
+  float scale, factor;
+};
+
+inline Vec scaled(const float* x, const float* smooth, int j, int n, Vec factor) {
+  const Vec v = vload_n(x + j, n);
+  return vmul(smooth == nullptr ? v : vmul(v, vload_n(smooth + j, n)), factor);
+}
+
+// x to bytes, filled up with zeros to a multiple of 64.
+inline void quantise(const float* x, const float* smooth, int k, float factor, int flip, uint8_t* out) {
+  const Vec f = vset(factor);
+  for (int j = 0; j < padded(k); j += kLanes) {
+    const int n = k - j < kLanes ? k - j : kLanes;
+    vstore_i8(out + j, n > 0 ? scaled(x, smooth, j, n, f) : vset(0.0f), flip);
+  }
+}
+
+template <int kFlip>
+void prepare_int8(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
+  uint8_t* to = static_cast<uint8_t*>(out);
+  for (int r = 0; r < rows; ++r, x += ldx, to += row_stride(static_cast<size_t>(kRowHeader + padded(w.k)))) {
+    const Range range(largest(x, w.smooth, w.k));
+    *reinterpret_cast<float*>(to) = range.scale;
+    quantise(x, w.smooth, w.k, range.factor, kFlip, to + kRowHeader);
+  }
+}
+
+inline size_t row_bytes_int8(int k) { return row_stride(static_cast<size_t>(kRowHeader + padded(k))); }
+
+inline void pack_panel_int8(const float* weights, int rows, int k, void* out, float* scale, int32_t* sums) {
+  int8_t* panel = static_cast<int8_t*>(out);
+  for (int o = 0; o < kWide; ++o) {
+    const float* row = weights + static_cast<size_t>(o) * static_cast<size_t>(k);
+    const Range range(o < rows ? largest(row, nullptr, k) : 0.0f);
+    int32_t sum = 0;
+    for (int from = 0; from < padded(k); from += 64) {
+      alignas(64) int8_t part[64] = {};
+      const int n = k - from < 64 ? k - from : 64;
+      if (o < rows) quantise(row + from, nullptr, n, range.factor, 0, reinterpret_cast<uint8_t*>(part));
+      for (int j = 0; j < 64; ++j) {
+        panel[static_cast<size_t>(from + j) / 4 * (4 * kWide) + static_cast<size_t>(4 * o + j % 4)] = part[j];
+        sum += part[j];
+      }
+    }
+    if (o < rows) {
+      scale[o] = range.scale;
+      sums[o] = sum;
+    }
+  }
+}
+
+// Round to nearest, ties to even; a finite number that is too large becomes infinite.
+inline uint16_t to_bf16(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);  // not a number: keep it so
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+inline void pack_panel_bf16(const float* weights, int rows, int k, void* out, float*, int32_t*) {
+  uint16_t* panel = static_cast<uint16_t*>(out);
+  for (int o = 0; o < kWide; ++o) {
+    const float* row = weights + static_cast<size_t>(o) * static_cast<size_t>(k);
+    for (int j = 0; j < padded(k); ++j) {
+      panel[static_cast<size_t>(j) / 2 * (2 * kWide) + static_cast<size_t>(2 * o + j % 2)] =
+          o < rows && j < k ? to_bf16(row[j]) : static_cast<uint16_t>(0);
+    }
+  }
+}
+
+// Whole sums to a product: the scale of a row stands before it.
+inline Vec scaled_sums(Vec sums, const Packed& w, int column, const uint8_t* row) {
+  const Vec scale = vmul(vset(*reinterpret_cast<const float*>(row)), vload(w.scale + column));
+  return vfma(sums, scale, vload(w.bias + column));
+}
+
+}  // namespace
+}  // namespace resift

@@ -206,6 +206,7 @@ class Loader {
     const Tensor& sums = find(name + ".sums", {out.n}, Storage::i32);
     std::memcpy(out.sums.data(), sums.data, static_cast<std::size_t>(out.n) * sizeof(std::int32_t));
     if (has(name + ".smooth")) out.smooth = vector(name + ".smooth", out.k);
+    if (has(name + ".shift")) out.shift = vector(name + ".shift", out.k);
   }
 
   static std::size_t padded(const Linear& linear) { return rounded_up(linear.n, linear.kernel->panel); }

@@ -30,11 +30,12 @@ struct Linear {
   const void* panels = nullptr;      // in Weights::packed, or in the caller's tensor
   std::vector<float> bias, scale;    // filled up with zeros to whole panels, as `sums`
   std::vector<std::int32_t> sums;
-  std::vector<float> smooth;         // empty: no factors
+  std::vector<float> smooth, shift;  // empty: inputs are quantised as they are
 
   int panel_count() const { return (n + kernel->panel - 1) / kernel->panel; }
   Packed view() const {
-    return {n, k, panels, bias.data(), scale.data(), sums.data(), smooth.empty() ? nullptr : smooth.data()};
+    return {n, k, panels, bias.data(), scale.data(), sums.data(), smooth.empty() ? nullptr : smooth.data(),
+            shift.empty() ? nullptr : shift.data()};
   }
 };
 

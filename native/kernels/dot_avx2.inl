@@ -11,12 +11,12 @@ size_t row_bytes_words(int k) { return row_stride(static_cast<size_t>(kRowHeader
 void prepare_words(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
   uint8_t* to = static_cast<uint8_t*>(out);
   for (int r = 0; r < rows; ++r, x += ldx, to += row_bytes_words(w.k)) {
-    const Range range(largest(x, w.smooth, w.k));
+    const Range range(largest(x, &w, w.k));
     *reinterpret_cast<float*>(to) = range.scale;
     const Vec factor = vset(range.factor);
     for (int j = 0; j < padded(w.k); j += kLanes) {
       const int n = w.k - j < kLanes ? w.k - j : kLanes;
-      vstore_i16(to + kRowHeader + 2 * j, n > 0 ? scaled(x, w.smooth, j, n, factor) : vset(0.0f));
+      vstore_i16(to + kRowHeader + 2 * j, n > 0 ? scaled(x, &w, j, n, factor) : vset(0.0f));
     }
   }
 }

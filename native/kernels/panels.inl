@@ -15,13 +15,19 @@ inline size_t panel_bytes_bf16(int k) { return 2 * panel_bytes_int8(k); }
 // An odd number of cache lines, so that neighbouring rows fall into different sets.
 inline size_t row_stride(size_t bytes) { return bytes / 64 % 2 == 0 ? bytes + 64 : bytes; }
 
-// The largest |x[j] * smooth[j]|; not-a-number when there is one.
-float largest(const float* x, const float* smooth, int k) {
+// (x[j] - shift[j]) * smooth[j], where `w` has these vectors; x itself without `w`.
+inline Vec moved(const float* x, const Packed* w, int j, int n) {
+  Vec v = vload_n(x + j, n);
+  if (w == nullptr) return v;
+  if (w->shift != nullptr) v = vsub(v, vload_n(w->shift + j, n));
+  return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
+}
+
+// The largest |moved x[j]|; not-a-number when there is one.
+float largest(const float* x, const Packed* w, int k) {
   Vec top = vset(0.0f);
   for (int j = 0; j < k; j += kLanes) {
-    const int n = k - j < kLanes ? k - j : kLanes;
-    const Vec v = vload_n(x + j, n);
-    top = vtop_abs(top, smooth == nullptr ? v : vmul(v, vload_n(smooth + j, n)));
+    top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
   }
   return vtop_of_abs(top);
 }
@@ -32,17 +38,16 @@ struct Range {
   float scale, factor;
 };
 
-inline Vec scaled(const float* x, const float* smooth, int j, int n, Vec factor) {
-  const Vec v = vload_n(x + j, n);
-  return vmul(smooth == nullptr ? v : vmul(v, vload_n(smooth + j, n)), factor);
+inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
+  return vmul(moved(x, w, j, n), factor);
 }
 
 // x to bytes, filled up with zeros to a multiple of 64.
-inline void quantise(const float* x, const float* smooth, int k, float factor, int flip, uint8_t* out) {
+inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out) {
   const Vec f = vset(factor);
   for (int j = 0; j < padded(k); j += kLanes) {
     const int n = k - j < kLanes ? k - j : kLanes;
-    vstore_i8(out + j, n > 0 ? scaled(x, smooth, j, n, f) : vset(0.0f), flip);
+    vstore_i8(out + j, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
   }
 }
 
@@ -50,9 +55,9 @@ template <int kFlip>
 void prepare_int8(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
   uint8_t* to = static_cast<uint8_t*>(out);
   for (int r = 0; r < rows; ++r, x += ldx, to += row_stride(static_cast<size_t>(kRowHeader + padded(w.k)))) {
-    const Range range(largest(x, w.smooth, w.k));
+    const Range range(largest(x, &w, w.k));
     *reinterpret_cast<float*>(to) = range.scale;
-    quantise(x, w.smooth, w.k, range.factor, kFlip, to + kRowHeader);
+    quantise(x, &w, w.k, range.factor, kFlip, to + kRowHeader);
   }
 }
 

@@ -1,0 +1,30 @@
+"""The built-in texts: what a model is calibrated and compared on when the user gives none."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from resift.quantize.verify import JudgedPair
+
+_FILE = Path(__file__).with_name("texts.jsonl")
+_CANDIDATES = 20
+"""Documents that each query is ranked on: its own, and others in other languages."""
+
+
+def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
+    """Return every query with its own three documents, labelled, and documents of other queries.
+
+    `languages` restricts them to the texts in these; all where there is none of them.
+    """
+    groups = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
+    wanted = [group for group in groups if languages is None or group["language"] in languages] or groups
+    documents = [document for group in wanted for document in group["documents"]]
+    pairs = []
+    for number, group in enumerate(wanted):
+        own, labels = group["documents"], group["labels"]
+        start = 3 * (number + 1)
+        others = [documents[i % len(documents)] for i in range(start, start + _CANDIDATES - len(own))]
+        rest = [other for other in dict.fromkeys(others) if other not in own]
+        pairs += [JudgedPair(group["query"], text, label) for text, label in zip(own, labels, strict=True)]
+        pairs += [JudgedPair(group["query"], text, 0) for text in rest]
+    return pairs

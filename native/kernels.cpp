@@ -60,6 +60,12 @@ std::vector<const Kernel*> available_kernels(Precision precision) {
   return found;
 }
 
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Level* level : available_levels()) names.emplace_back(level->name);
+  return names;
+}
+
 const Kernel& choose_kernel(Precision precision, const std::string& name) {
   bool below = name.empty();
   std::string names;

@@ -190,6 +190,7 @@ NB_MODULE(_native, m) {
         return names;
       },
       nb::arg("precision") = "fp32");
+  m.def("instruction_sets", &instruction_sets);
   m.def(
       "peak",
       [](const std::string& precision, const std::optional<std::string>& kernel, int threads, double seconds) {

@@ -13,7 +13,11 @@ struct Vnni256 {
   static void store(Sum* p, Reg x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   static Reg weights(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static Reg broadcast(const uint8_t* p) { return _mm256_set1_epi32(*reinterpret_cast<const int32_t*>(p)); }
-  static Reg dot(Reg sum, Reg x, Reg w) { return _mm256_dpbusd_avx_epi32(sum, x, w); }
+  // Subtle: around the intrinsic GCC 12 copies and spills the sums.
+  static Reg dot(Reg sum, Reg x, Reg w) {
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "xm"(w));
+    return sum;
+  }
 };
 
 }  // namespace

@@ -6,8 +6,10 @@ import numpy as np
 
 from resift.types import Float32, Int32, Int64
 
+_Precision = Literal["fp32", "bf16", "int8"]
+
 class Encoder:
-    """An encoder with a one-score head, its weights packed for one kernel."""
+    """An encoder with a one-score head, its weights packed for the kernels of this machine."""
 
     def __init__(
         self,
@@ -16,11 +18,12 @@ class Encoder:
         *,
         threads: int = 0,
         kernel: str | None = None,
+        precision: str = "fp32",
     ) -> None:
-        """Pack the weights; the embedding tables stay where they are and are kept alive.
+        """Pack the weights; embedding tables and stored panels stay where they are and are kept alive.
 
-        Raises ValueError for a spec that makes no sense, a tensor that is missing or of the wrong shape or type, and
-        a kernel that this machine does not have.
+        `kernel` is the highest instruction set to be used. Raises ValueError for a spec that makes no sense, a tensor
+        that is missing or of the wrong shape or type, and a kernel that this machine does not have.
         """
 
     def forward(
@@ -39,6 +42,8 @@ class Encoder:
     @property
     def kernel(self) -> str: ...
     @property
+    def precision(self) -> _Precision: ...
+    @property
     def threads(self) -> int: ...
     @property
     def packed_bytes(self) -> int: ...
@@ -46,8 +51,14 @@ class Encoder:
 def cpu_features() -> dict[str, bool]:
     """Return what CPU and operating system both support."""
 
-def available_kernels() -> list[str]:
-    """Return the kernels that this machine can run, best first."""
+def available_kernels(precision: str = "fp32") -> list[str]:
+    """Return the instruction sets that this machine has a kernel of that precision for, best first."""
+
+def instruction_sets() -> list[str]:
+    """Return the instruction sets of this machine that any kernel is for, best first."""
+
+def peak(precision: str = "fp32", *, kernel: str | None = None, threads: int = 0, seconds: float = 0.2) -> float:
+    """Measure the operations per second that a kernel's instructions reach from registers, all threads together."""
 
 def default_threads() -> int:
     """Return the physical cores that affinity and control groups leave to this process."""

@@ -120,7 +120,7 @@ def test_each_tensor_is_needed_in_its_shape(name):
 def test_tensors_of_another_type(dtype):
     tensors = make_tensors(SPEC)
     tensors["head.output.weight"] = tensors["head.output.weight"].astype(dtype)
-    with pytest.raises(ValueError, match=re.escape("'head.output.weight' must be float32, float16 or uint16")):
+    with pytest.raises(ValueError, match=re.escape("'head.output.weight'")):
         _native.Encoder(SPEC, tensors)
 
 

@@ -10,21 +10,29 @@ from resift.errors import DeviceError
 from resift.types import ModelSpec, Precision
 
 
-def _native(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:
+def _native(
+    spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None, precision: Precision
+) -> Backend:
     from resift.engine.backends.native import NativeBackend
 
-    return NativeBackend(spec, tensors, threads=threads)
+    return NativeBackend(spec, tensors, threads=threads, precision=precision)
 
 
-def _reference(spec: ModelSpec, tensors: Mapping[str, np.ndarray], threads: int | None) -> Backend:  # noqa: ARG001
+def _reference(
+    spec: ModelSpec,
+    tensors: Mapping[str, np.ndarray],
+    threads: int | None,  # noqa: ARG001
+    precision: Precision,  # noqa: ARG001
+) -> Backend:
     from resift.engine.backends.reference import ReferenceBackend
 
     return ReferenceBackend(spec, tensors)
 
 
-_Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None], Backend]
+_Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None, Precision], Backend]
+# Maker, device, precisions; the first precision is the default.
 _BACKENDS: dict[str, tuple[_Make, str, tuple[Precision, ...]]] = {
-    "native": (_native, "cpu", ("fp32",)),
+    "native": (_native, "cpu", ("fp32", "bf16", "int8")),
     "reference": (_reference, "cpu", ("fp32",)),
 }
 
@@ -54,4 +62,5 @@ def make_backend(
         )
     if threads is not None and threads < 1:
         raise DeviceError(f"threads is {threads}, expected at least 1")
-    return make(spec, tensors, threads)
+    chosen = next((known for known in precisions if known == precision), precisions[0])
+    return make(spec, tensors, threads, chosen)

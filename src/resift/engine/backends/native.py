@@ -19,20 +19,24 @@ _SPEC_FIELDS = (
 
 
 class NativeBackend:
-    """Run an encoder on the CPU, in float32.
+    """Run an encoder on the CPU, its matrix products in float32, bfloat16 or int8.
 
-    A sequence's logit has the same bits whatever else is in the batch, and whatever the number of threads.
+    A sequence's logit has the same bits whatever else is in the batch, and whatever the number of threads. Sums,
+    norms, softmax and the head are float32 in every precision.
 
     Args:
         spec: the encoder's shape.
-        tensors: weights under the canonical names, float32, float16 or bfloat16 bits as uint16. The embedding tables
-            are not copied: where they are memory-mapped, they stay so.
+        tensors: weights under the canonical names: float32, float16 or bfloat16 bits as uint16, packed here for
+            `precision`; or as a quantised folder stores them. Embedding tables and stored panels are not copied:
+            where they are memory-mapped, they stay so.
         threads: workers; None takes the physical cores that affinity and control groups leave to this process.
-        kernel: one of `_native.available_kernels()`; None takes `RESIFT_CPU_KERNEL`, else the best.
+        kernel: an instruction set that this machine has, the highest to be used; None takes `RESIFT_CPU_KERNEL`, else
+            the best.
+        precision: `fp32`, `bf16` (half the memory; the CPU's bfloat16 products where it has them, else float32
+            arithmetic on the narrow weights) or `int8` (a scale for each output of the weights and each token).
     """
 
     name = "native"
-    precision: Precision = "fp32"
 
     def __init__(
         self,
@@ -41,16 +45,18 @@ class NativeBackend:
         *,
         threads: int | None = None,
         kernel: str | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}, expected 1 or more, or None for all cores")
         fields = {name: value for name, value in asdict(spec).items() if name in _SPEC_FIELDS}
         try:
             self._encoder: _native.Encoder | None = _native.Encoder(
-                fields, dict(tensors), threads=threads or 0, kernel=_choose(kernel)
+                fields, dict(tensors), threads=threads or 0, kernel=_choose(kernel), precision=precision
             )
         except ValueError as error:
             raise ModelLayoutError(str(error)) from error
+        self.precision = precision
         self.kernel = self._encoder.kernel
         self.threads = self._encoder.threads
 
@@ -70,9 +76,9 @@ class NativeBackend:
 
 
 def _choose(kernel: str | None) -> str | None:
-    """Return the kernel asked for by argument or environment, once this machine is known to have it."""
+    """Return the instruction set asked for by argument or environment, once this machine is known to have it."""
     wanted = kernel if kernel is not None else os.environ.get(KERNEL_VARIABLE) or None
-    available = _native.available_kernels()
+    available = _native.instruction_sets()
     if wanted is not None and wanted not in available:
         origin = "kernel" if kernel is not None else KERNEL_VARIABLE
         raise DeviceError(f"{origin} is '{wanted}', this machine has {', '.join(available)}")

@@ -93,7 +93,8 @@ class Reranker:
             model: None for the embedded model, a folder, or a hub id such as `BAAI/bge-reranker-v2-m3`, which is
                 downloaded once and then read from the cache.
             device: None or `cpu`.
-            precision: of the matrix products; None for the best that the backend offers.
+            precision: of the matrix products: `fp32`, `bf16` or `int8`; None for fp32, or for what a folder of
+                `resift quantize` holds, which has no other.
             max_length: tokens of the longest sequence, special tokens included; None for 512, or the model's
                 own limit where that is lower.
             query_max_length: tokens of the longest query under the policy `flag`; None for 3/4 of `max_length`.
@@ -124,6 +125,7 @@ class Reranker:
             device=device,
             precision=precision,
             threads=threads,
+            stored=checkpoint.precision,
         )
         budget = _positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
         self._folder = source.folder

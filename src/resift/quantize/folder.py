@@ -138,9 +138,7 @@ def _small_tensors(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     for i in range(checkpoint.spec.layers):
         norms += [f"layers.{i}.attention.norm", f"layers.{i}.ffn.norm"]
     names = [f"{name}.{part}" for name in [*norms, "head.dense", "head.output"] for part in ("weight", "bias")]
-    small: dict[str, np.ndarray] = {
-        name: to_float32(checkpoint.tensors[name]) for name in [*names, "embeddings.type"]
-    }
+    small: dict[str, np.ndarray] = {name: to_float32(checkpoint.tensors[name]) for name in [*names, "embeddings.type"]}
     dense = small["head.dense.weight"].astype(np.float16)
     if np.abs(dense.astype(np.float32) - small["head.dense.weight"]).max() < 1e-4:
         small["head.dense.weight"] = dense  # half the size, and far finer than anything int8

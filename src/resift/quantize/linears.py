@@ -49,20 +49,20 @@ def plan_int8(weights: Float32, bias: Float32, inputs: Inputs) -> Int8Plan:
     exact = sample @ weights.T + bias
     size = float(np.linalg.norm(exact)) or 1.0
     plain, moved = np.maximum(-inputs.low, inputs.high), np.maximum(mean - inputs.low, inputs.high - mean)
-    best = Int8Plan(None, None, _lost(weights, bias, sample, exact, None, None) / size)
+    best = Int8Plan(None, None, _lost(weights, bias, sample, exact, smooth=None, shift=None) / size)
     for smooth, shift in (
         (None, mean),
         (_smooth(weights, plain), None),
         (_smooth(weights, moved), mean),
     ):
-        error = _lost(weights, bias, sample, exact, smooth, shift) / size
+        error = _lost(weights, bias, sample, exact, smooth=smooth, shift=shift) / size
         if error < best.error * _WORTH:
             best = Int8Plan(smooth, shift, error)
     return best
 
 
 def _lost(
-    weights: Float32, bias: Float32, sample: Float32, exact: Float32, smooth: Float32 | None, shift: Float32 | None
+    weights: Float32, bias: Float32, sample: Float32, exact: Float32, *, smooth: Float32 | None, shift: Float32 | None
 ) -> float:
     """Return the distance of the rounded linear's outputs from the `exact` ones."""
     rounded, scale, bias = _rounded(weights, bias, smooth=smooth, shift=shift)

@@ -3,12 +3,13 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from resift.engine.engine import Backend, Engine
 from resift.engine.select import make_backend
 from resift.errors import InputError, VerificationFailed
 from resift.loading.checkpoint import Checkpoint, load_checkpoint
@@ -23,16 +24,19 @@ from resift.quantize.tables import TableForm, default_form
 from resift.quantize.texts import built_in_pairs
 from resift.quantize.verify import JudgedPair, Tolerance, compare
 from resift.quantize.vocabulary import trim
-from resift.reranker import Reranker
+from resift.scoring import PairScorer
 from resift.text.encode import PairEncoder
 from resift.text.features import load_features
 from resift.text.template import document_text, scrub
 from resift.text.truncation import Limits
-from resift.types import Float32, ScoreInfo, TokenSequence
+from resift.types import Float32, TokenSequence
 
 _ATTEMPT = "attempt"
 _CALIBRATION_PAIRS = 24
 _CALIBRATION_LENGTH = 128
+_LENGTH = 512
+"""Tokens of the longest pair that is compared, as by default when it is scored."""
+_BATCH_TOKENS = 8192
 _LISTED = 10
 
 Tell = Callable[[str, int, int], None]
@@ -57,7 +61,7 @@ class Options:
     embeddings: TableForm | None = None
     languages: Sequence[str] | None = None
     vocabulary_texts: Sequence[str] | None = None
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
     force: bool = False
     backend: str | None = None
     threads: int | None = None
@@ -67,7 +71,7 @@ def quantize(
     model: str | Path | None,
     output: Path,
     *,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     pairs: Sequence[JudgedPair] | None = None,
     revision: str | None = None,
     cache_dir: Path | None = None,
@@ -112,19 +116,19 @@ class _Job:
 
     def run(self, output: Path) -> Report:
         plan = self._plan()
-        full, _ = self._scores(self.checkpoint.source.folder)
+        full, _ = self._scores(self.checkpoint, "scoring in full precision")
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
             attempts: list[Attempt] = []
             steps = self._steps(plan, full, Path(scratch))
             for what, tried in steps:
                 folder = self._write(tried, Path(scratch))
-                scores, info = self._scores(folder)
+                scores, backend = self._scores(load_checkpoint(locate(folder)), "scoring quantised")
                 comparison = compare(self.pairs, full, scores)
                 attempts.append(Attempt(what, comparison, comparison.failures(self.options.tolerance)))
                 if not attempts[-1].failures:
                     break
-            report = self._report(plan, tried, attempts, info, folder_bytes(folder))
+            report = self._report(plan, tried, attempts, backend, folder_bytes(folder))
             if not report.passed and not self.options.force:
                 raise VerificationFailed(
                     f"nothing was written: {'; '.join(attempts[-1].failures)} "
@@ -168,10 +172,7 @@ class _Job:
 
     def _sequences(self) -> list[TokenSequence]:
         """Return some of the pairs as tokens, spread over all of them."""
-        spec, tokenizer = self.checkpoint.spec, self.checkpoint.tokenizer
-        length = min(_CALIBRATION_LENGTH, spec.max_length)
-        features = load_features(self.checkpoint.config, self.checkpoint.source.folder, tokenizer)
-        encoder = PairEncoder(tokenizer, spec, limits=Limits(length, length * 3 // 4, "flag"), features=features)
+        encoder = _encoder(self.checkpoint, _CALIBRATION_LENGTH)
         places = np.unique(np.linspace(0, len(self.pairs) - 1, _CALIBRATION_PAIRS).astype(int))
         sequences: list[TokenSequence] = []
         for pair in (self.pairs[i] for i in places):
@@ -189,21 +190,12 @@ class _Job:
     def _tables_to_blame(self, full: Float32, folder: Path) -> bool:
         """Tell whether the model in `folder` would be within the tolerance with its tables in full precision."""
         written = load_checkpoint(locate(folder))
-        names = ("embeddings.word", "embeddings.position")
-        tensors = {name: array for name, array in written.tensors.items() if not name.startswith(names)}
-        tables = {name: self.checkpoint.tensors[name] for name in names}
         if written.spec.vocab < self.checkpoint.spec.vocab:
             return False
-        backend = make_backend(
-            written.spec,
-            {**tensors, **tables},
-            backend=self.options.backend,
-            device=None,
-            precision=written.precision,
-            threads=self.options.threads,
-        )
-        with Reranker(folder, backend=self.options.backend, threads=self.options.threads) as reranker:
-            scores = reranker.with_backend(backend).score([(pair.query, pair.document) for pair in self.pairs])
+        names = ("embeddings.word", "embeddings.position")
+        others = {name: array for name, array in written.tensors.items() if not name.startswith(names)}
+        tensors = others | {name: self.checkpoint.tensors[name] for name in names}
+        scores, _ = self._scores(replace(written, tensors=tensors), "scoring with full embeddings")
         return not compare(self.pairs, full, scores).failures(self.options.tolerance)
 
     def _write(self, plan: Plan, scratch: Path) -> Path:
@@ -214,21 +206,26 @@ class _Job:
         write_folder(folder, self.checkpoint, plan, on_part=lambda done, total: self.tell("writing", done, total))
         return folder
 
-    def _scores(self, folder: Path) -> tuple[Float32, ScoreInfo]:
-        """Return the raw scores of the pairs by the model in `folder`."""
-        own = folder == self.checkpoint.source.folder
-        what = "scoring in full precision" if own else "scoring quantised"
-        with Reranker(
-            folder,
-            precision="fp32" if own else None,
+    def _scores(self, model: Checkpoint, what: str) -> tuple[Float32, Backend]:
+        """Return the raw scores of the pairs, and what computed them (closed)."""
+        backend = make_backend(
+            model.spec,
+            model.tensors,
             backend=self.options.backend,
+            device=None,
+            precision=None if model.precision is not None else "fp32",
             threads=self.options.threads,
-            progress=lambda done, total: self.tell(what, done, total),
-        ) as reranker:
-            details = reranker.score_details([(pair.query, pair.document) for pair in self.pairs])
-            return np.array([detail.score for detail in details], dtype=np.float32), reranker.info
+            stored=model.precision,
+        )
+        engine = Engine(backend, max_batch_tokens=_BATCH_TOKENS)
+        texts = [(scrub(pair.query), document_text(pair.document, None)) for pair in self.pairs]
+        scored = PairScorer(_encoder(model, _LENGTH), engine).score(
+            texts, windows=None, on_progress=lambda done, total: self.tell(what, done, total)
+        )
+        engine.close()
+        return np.array([one.logit for one in scored], dtype=np.float32), backend
 
-    def _report(self, first: Plan, last: Plan, attempts: list[Attempt], info: ScoreInfo, size: int) -> Report:
+    def _report(self, first: Plan, last: Plan, attempts: list[Attempt], backend: Backend, size: int) -> Report:
         source, options = self.checkpoint.source, self.options
         vocabulary = self.checkpoint.spec.vocab
         return Report(
@@ -243,14 +240,21 @@ class _Job:
             original_vocabulary=vocabulary,
             languages=list(options.languages) if options.languages is not None else None,
             texts="given" if self.given else "built-in",
-            backend=info.backend,
-            kernel=info.kernel,
+            backend=backend.name,
+            kernel=backend.kernel,
             tolerance=options.tolerance,
             passed=not attempts[-1].failures,
             attempts=attempts,
             worst_linears=[LinearError(name, error) for name, error in worst_first(first)[:_LISTED]],
             bytes=size,
         )
+
+
+def _encoder(model: Checkpoint, length: int) -> PairEncoder:
+    length = min(length, model.spec.max_length)
+    features = load_features(model.config, model.source.folder, model.tokenizer)
+    limits = Limits(length, length * 3 // 4, "flag")
+    return PairEncoder(model.tokenizer, model.spec, limits=limits, features=features)
 
 
 def _silent(what: str, done: int, total: int) -> None:

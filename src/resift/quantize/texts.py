@@ -12,8 +12,9 @@ _CANDIDATES = 20
 
 
 def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
-    """Return every query with its own three documents, labelled, and documents of other queries.
+    """Return every query with its own documents (an answer, something related, something else) and some of others.
 
+    They have no labels: so few queries would say nothing about nDCG.
     `languages` restricts them to the texts in these; all where there is none of them.
     """
     groups = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
@@ -21,10 +22,7 @@ def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
     documents = [document for group in wanted for document in group["documents"]]
     pairs = []
     for number, group in enumerate(wanted):
-        own, labels = group["documents"], group["labels"]
-        start = 3 * (number + 1)
-        others = [documents[i % len(documents)] for i in range(start, start + _CANDIDATES - len(own))]
-        rest = [other for other in dict.fromkeys(others) if other not in own]
-        pairs += [JudgedPair(group["query"], text, label) for text, label in zip(own, labels, strict=True)]
-        pairs += [JudgedPair(group["query"], text, 0) for text in rest]
+        start = 3 * number  # where the query's own documents stand
+        candidates = [documents[i % len(documents)] for i in range(start, start + _CANDIDATES)]
+        pairs += [JudgedPair(group["query"], text) for text in dict.fromkeys(candidates)]
     return pairs

@@ -131,6 +131,7 @@ class Reranker:
         self._folder = source.folder
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer
+        self._unknown_id = checkpoint.unknown_id
         self._features = load_features(checkpoint.config, source.folder, checkpoint.tokenizer)
         self._engine = Engine(chosen, max_batch_tokens=budget)
         limit = _max_length(max_length, checkpoint.spec)
@@ -284,7 +285,7 @@ class Reranker:
         limits = Limits(options.max_length, options.query_max_length, options.truncation)
         encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
         self._options = options
-        self._scorer = PairScorer(encoder, self._engine)
+        self._scorer = PairScorer(encoder, self._engine, unknown_id=self._unknown_id)
         self._info = replace(
             self._info, scores=options.scores, truncation=options.truncation, max_length=options.max_length
         )

@@ -1,6 +1,7 @@
 """Pairs of texts in, logits out: encode each text once, score each different pair once, aggregate windows."""
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resift.engine.engine import Engine
+from resift.errors import ResiftWarning
 from resift.text.encode import EncodedPair, EncodedQuery, PairEncoder
 from resift.types import Aggregate, Float32, TokenSequence, Window, Windows
 
@@ -27,9 +29,11 @@ class PairLogit:
 class PairScorer:
     """Score pairs of texts. Safe from many threads at once."""
 
-    def __init__(self, encoder: PairEncoder, engine: Engine) -> None:
+    def __init__(self, encoder: PairEncoder, engine: Engine, *, unknown_id: int | None = None) -> None:
         self._encoder = encoder
         self._engine = engine
+        self._unknown_id = unknown_id
+        """The token to warn of, once, because the model's vocabulary was cut."""
 
     def score(
         self,
@@ -48,6 +52,7 @@ class PairScorer:
         results: dict[tuple[str, str], PairLogit] = {}
         for chunk in _chunks(list(counts), _CHUNK):
             encoded = self._encode(chunk, queries, windows)
+            self._warn_of_unknown(encoded)
             tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
             sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
             logits = iter(self._engine.score(sequences, on_scored=tracker.scored))
@@ -55,6 +60,21 @@ class PairScorer:
                 own = np.array([next(logits) for _ in pair.sequences], dtype=np.float32)
                 results[texts] = _combine(pair, own, windows)
         return [results[pair] for pair in pairs]
+
+    def _warn_of_unknown(self, encoded: Sequence[EncodedPair]) -> None:
+        """Say once that texts hold what was cut from the vocabulary. Subtle: two threads may both say it."""
+        if self._unknown_id is None:
+            return
+        lengths = [(s.ids.size, np.count_nonzero(s.ids == self._unknown_id)) for p in encoded for s in p.sequences]
+        unknown = sum(count for _, count in lengths)
+        if unknown:
+            self._unknown_id = None
+            warnings.warn(
+                f"{unknown} of {sum(length for length, _ in lengths)} tokens are unknown to this model: its vocabulary "
+                f"was cut, and these texts are of other languages or signs; the original model reads them",
+                ResiftWarning,
+                stacklevel=2,
+            )
 
     def _encode(
         self, chunk: Sequence[tuple[str, str]], queries: dict[str, EncodedQuery], windows: Windows | None

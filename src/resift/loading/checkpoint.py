@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from resift.errors import ModelLayoutError, UnsupportedModel
 from resift.loading.checks import check_finite, check_tensor, name_problems
 from resift.loading.layouts import is_ignored, stored_name, tensor_names, tensor_shapes
-from resift.loading.quantisation import read_quantisation, select_quantised
+from resift.loading.quantisation import has_cut_vocabulary, read_quantisation, select_quantised
 from resift.loading.safetensors import StoredTensor
 from resift.loading.source import ModelSource
 from resift.loading.spec import family_of, read_config, read_spec
@@ -33,6 +33,8 @@ class Checkpoint:
         config: config.json as it is.
         precision: of the stored matrices, when `resift quantize` wrote the folder: its tensors are those of
             `loading/quantised.py`. None for plain ones.
+        unknown_id: the token of what the vocabulary lacks, when it was cut to some languages and texts, so that whoever
+            scores others can be told. None for a whole vocabulary.
     """
 
     source: ModelSource
@@ -41,6 +43,7 @@ class Checkpoint:
     tokenizer: Tokenizer
     config: Mapping[str, object]
     precision: Precision | None = None
+    unknown_id: int | None = None
 
 
 def load_checkpoint(source: ModelSource) -> Checkpoint:
@@ -67,7 +70,13 @@ def load_checkpoint(source: ModelSource) -> Checkpoint:
         stored = select_quantised(folder, spec, read_weights(folder))
     tensors = {name: tensor.array() for name, tensor in stored.items()}
     return Checkpoint(
-        source=source, spec=spec, tensors=tensors, tokenizer=tokenizer, config=config, precision=precision
+        source=source,
+        spec=spec,
+        tensors=tensors,
+        tokenizer=tokenizer,
+        config=config,
+        precision=precision,
+        unknown_id=special.unknown_id if has_cut_vocabulary(config) else None,
     )
 
 

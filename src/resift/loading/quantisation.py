@@ -57,6 +57,12 @@ def read_quantisation(config: Mapping[str, object], folder: Path) -> Precision |
     return cast("Precision", precision)
 
 
+def has_cut_vocabulary(config: Mapping[str, object]) -> bool:
+    """Tell whether `resift quantize` left tokens out."""
+    ours = config.get("resift")
+    return isinstance(ours, Mapping) and ours.get("vocabulary") is not None
+
+
 def select_quantised(folder: Path, spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     """Check the names, shapes, dtypes and alignment of all tensors, and the values of the small ones; return them.
 

@@ -31,10 +31,11 @@ _NAMES: Mapping[Family, Mapping[str, str]] = {"xlm-roberta": _FAIRSEQ, "roberta"
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """The ids of the tokens that frame a pair."""
+    """The ids of the tokens that frame a pair, and of the one for what the vocabulary lacks."""
 
     cls_id: int
     sep_id: int
+    unknown_id: int | None
 
 
 def read_tokenizer(folder: Path, family: Family) -> tuple[Tokenizer, SpecialTokens]:
@@ -53,7 +54,7 @@ def read_tokenizer(folder: Path, family: Family) -> tuple[Tokenizer, SpecialToke
         raise ModelLayoutError(
             f"{folder}: the tokenizer lacks {names['cls_token']} or {names['sep_token']}, which frame a pair"
         )
-    return tokenizer, SpecialTokens(cls_id, sep_id)
+    return tokenizer, SpecialTokens(cls_id, sep_id, tokenizer.token_to_id(names["unk_token"]))
 
 
 def check_tokenizer(tokenizer: Tokenizer, spec: ModelSpec) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from resift.engine.backends.reference import ReferenceBackend
-from resift.engine.engine import pack
 from resift.loading.checkpoint import Checkpoint
+from resift.loading.quantised import to_float32
 from resift.types import Float32, TokenSequence
 
 _ROWS = 96
@@ -43,18 +43,16 @@ class Inputs:
 
 
 def gather_inputs(
-    checkpoint: Checkpoint, sequences: Sequence[TokenSequence], *, on_sequence: Callable[[int], None]
+    checkpoint: Checkpoint, sequences: Sequence[TokenSequence], *, on_layer: Callable[[int, int], None]
 ) -> dict[str, Inputs]:
     """Run the sequences through the model in full precision and return what each linear of the layers gets.
 
-    `on_sequence` is called with the number of sequences done.
+    Layer by layer, so that only one is held in float32. `on_layer` is called with (layers done, layers in all).
     """
     seen: dict[str, Inputs] = {}
     share = -(-_ROWS // max(len(sequences), 1))
 
     def look(name: str, x: Float32) -> None:
-        if not name.startswith("layers."):
-            return
         low, high, total = x.min(axis=0), x.max(axis=0), x.sum(axis=0, dtype=np.float64)
         if name in seen:
             known = seen[name]
@@ -68,8 +66,13 @@ def gather_inputs(
             spread = np.unique(np.linspace(0, len(x) - 1, share).astype(int))
             known.rows.extend(x[i].copy() for i in spread)
 
-    backend = ReferenceBackend(checkpoint.spec, checkpoint.tensors, on_input=look)
-    for number, sequence in enumerate(sequences, start=1):
-        backend.forward(pack([sequence]))
-        on_sequence(number)
+    spec, tensors = checkpoint.spec, checkpoint.tensors
+    start = ReferenceBackend(spec, tensors)
+    states = [start.embed(s.ids, s.types if s.types is not None else np.zeros_like(s.ids)) for s in sequences]
+    for i in range(spec.layers):
+        own = {name: to_float32(array) for name, array in tensors.items() if name.startswith(f"layers.{i}.")}
+        backend = ReferenceBackend(spec, own, on_input=look)
+        last = i == spec.layers - 1
+        states = [backend.layer(x, f"layers.{i}", rows=1 if last else len(x)) for x in states]
+        on_layer(i + 1, spec.layers)
     return seen

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -45,6 +45,7 @@ class Plan:
         tables: `embeddings.word` and `embeddings.position` -> their form; `plain` as in the original.
         kept: ids of the vocabulary in use, in the order of their new ids; None for all.
         tokenizer: the tokenizer of that vocabulary.
+        languages: what it was cut to, if it was.
     """
 
     precision: Precision
@@ -52,6 +53,7 @@ class Plan:
     tables: Mapping[str, TableForm | Literal["plain"]]
     kept: np.ndarray | None
     tokenizer: Tokenizer
+    languages: Sequence[str] | None = None
 
 
 def write_folder(folder: Path, checkpoint: Checkpoint, plan: Plan, *, on_part: Callable[[int, int], None]) -> None:
@@ -77,8 +79,14 @@ def _write_config(file: Path, checkpoint: Checkpoint, plan: Plan) -> None:
     config = dict(checkpoint.config)
     ours = config.get("resift")
     declared = {"version": VERSION, "precision": plan.precision, "layout": LAYOUT}
-    config["resift"] = {**(ours if isinstance(ours, Mapping) else {}), "quantization": declared}
+    extended: dict[str, object] = {**(ours if isinstance(ours, Mapping) else {}), "quantization": declared}
+    config["resift"] = extended
     if plan.kept is not None:
+        extended["vocabulary"] = {
+            "kept": len(plan.kept),
+            "of": checkpoint.spec.vocab,
+            "languages": list(plan.languages) if plan.languages is not None else None,
+        }
         config["vocab_size"] = len(plan.kept)
         places = {int(old): new for new, old in enumerate(plan.kept)}
         for key in ("bos_token_id", "pad_token_id", "eos_token_id"):

@@ -48,13 +48,9 @@ def plan_int8(weights: Float32, bias: Float32, inputs: Inputs) -> Int8Plan:
     sample, mean = inputs.sample, inputs.mean
     exact = sample @ weights.T + bias
     size = float(np.linalg.norm(exact)) or 1.0
-    plain, moved = np.maximum(-inputs.low, inputs.high), np.maximum(mean - inputs.low, inputs.high - mean)
+    moved = np.maximum(mean - inputs.low, inputs.high - mean)
     best = Int8Plan(None, None, _lost(weights, bias, sample, exact, smooth=None, shift=None) / size)
-    for smooth, shift in (
-        (None, mean),
-        (_smooth(weights, plain), None),
-        (_smooth(weights, moved), mean),
-    ):
+    for smooth, shift in ((None, mean), (_smooth(weights, moved), mean)):
         error = _lost(weights, bias, sample, exact, smooth=smooth, shift=shift) / size
         if error < best.error * _WORTH:
             best = Int8Plan(smooth, shift, error)

@@ -153,15 +153,15 @@ class _Job:
             tables={"embeddings.word": form, "embeddings.position": form},
             kept=vocabulary.kept if len(vocabulary.kept) < checkpoint.spec.vocab else None,
             tokenizer=vocabulary.tokenizer,
+            languages=options.languages,
         )
 
     def _linears(self) -> dict[str, LinearPlan]:
         names = linear_shapes(self.checkpoint.spec)
         if self.options.precision == "bf16":
             return dict.fromkeys(names, "bf16")
-        sequences = self._sequences()
         inputs = gather_inputs(
-            self.checkpoint, sequences, on_sequence=lambda done: self.tell("calibrating", done, len(sequences))
+            self.checkpoint, self._sequences(), on_layer=lambda done, total: self.tell("calibrating", done, total)
         )
         planned: dict[str, LinearPlan] = {}
         for number, name in enumerate(names, start=1):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from resift.quantize.verify import JudgedPair
 
@@ -11,13 +12,19 @@ _CANDIDATES = 20
 """Documents that each query is ranked on: its own, and others in other languages."""
 
 
+def built_in_texts(languages: Sequence[str]) -> list[str]:
+    """Return the queries and documents in these languages; empty where there is none."""
+    groups = [group for group in _groups() if group["language"] in languages]
+    return [text for group in groups for text in (group["query"], *group["documents"])]
+
+
 def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
     """Return every query with its own documents (an answer, something related, something else) and some of others.
 
     They have no labels: so few queries would say nothing about nDCG.
     `languages` restricts them to the texts in these; all where there is none of them.
     """
-    groups = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
+    groups = _groups()
     wanted = [group for group in groups if languages is None or group["language"] in languages] or groups
     documents = [document for group in wanted for document in group["documents"]]
     pairs = []
@@ -26,3 +33,7 @@ def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
         candidates = [documents[i % len(documents)] for i in range(start, start + _CANDIDATES)]
         pairs += [JudgedPair(group["query"], text) for text in dict.fromkeys(candidates)]
     return pairs
+
+
+def _groups() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]

@@ -63,19 +63,20 @@ class ReferenceBackend:
         self._tensors.clear()
 
     def _logit(self, ids: Int32, types: Int32) -> np.float32:
-        x = self._embed(ids, types)
+        x = self.embed(ids, types)
         for i in range(self._spec.layers):
             last = i == self._spec.layers - 1
-            x = self._layer(x, f"layers.{i}", rows=1 if last else len(ids))
+            x = self.layer(x, f"layers.{i}", rows=1 if last else len(ids))
         dense = np.tanh(self._linear(x, "head.dense"))
         return np.float32(self._linear(dense, "head.output")[0, 0])
 
-    def _embed(self, ids: Int32, types: Int32) -> Float32:
+    def embed(self, ids: Int32, types: Int32) -> Float32:
+        """Return the embeddings of a sequence, [tokens, hidden]."""
         positions = np.arange(len(ids)) + self._spec.position_offset
         x = self._rows("embeddings.word", ids) + self._rows("embeddings.position", positions)
         return self._norm(x + self._rows("embeddings.type", types), "embeddings.norm")
 
-    def _layer(self, x: Float32, name: str, rows: int) -> Float32:
+    def layer(self, x: Float32, name: str, rows: int) -> Float32:
         """One encoder layer; only its first `rows` rows are computed (the last layer needs one)."""
         top = x[:rows]
         top = self._norm(top + self._attention(x, name, rows), f"{name}.attention.norm")

@@ -5,8 +5,7 @@
 TEXTS is a folder of .jsonl.xz files whose lines hold texts by language: {"x": {language: texts}}, where texts are a
 text or nested lists of texts, or {"l": language, "p": text}. TOKENIZER is XLM-RoBERTa's tokenizer.json.
 
-Only languages that share their script with others need a list; the other ones keep all pieces of their script. A piece
-that occurs once in millions of characters is left out: it is a name or a slip more often than a word.
+Only languages that share their script with others need a list; the other ones keep all pieces of their script.
 """
 
 import argparse
@@ -23,12 +22,11 @@ from resift.quantize.languages import FILE, SCRIPTS, fingerprint, to_array
 from resift.quantize.writer import write_arrays
 
 SHARED = {"LATIN", "CYRILLIC", "ARABIC", "DEVANAGARI", "CJK"}
-PER_FILE = 1_500_000
+PER_FILE = 3_000_000
 """Characters of a language that are read from one file: no source decides alone."""
-IN_ALL = 4_000_000
+IN_ALL = 8_000_000
 LEAST = 900_000
 """Characters below which a language has no list."""
-TIMES = 2
 
 
 def main() -> None:
@@ -40,21 +38,21 @@ def main() -> None:
     tokenizer.no_truncation()
     pieces = [piece for piece, _ in json.loads(options.tokenizer.read_bytes())["model"]["vocab"]]
     languages = {code for code, scripts in SCRIPTS.items() if SHARED.intersection(scripts)}
-    counts: dict[str, Counter[int]] = defaultdict(Counter)
+    used: dict[str, set[int]] = defaultdict(set)
     read: Counter[str] = Counter()
     for file in sorted(options.texts.glob("*.jsonl.xz")):
-        count_file(file, tokenizer, languages, counts, read)
+        count_file(file, tokenizer, languages, used, read)
     arrays = {"vocabulary": np.frombuffer(fingerprint(pieces), dtype=np.uint8)}
-    for code in sorted(counts):
+    for code in sorted(used):
         if read[code] >= LEAST:
-            ids = sorted(i for i, times in counts[code].items() if times >= TIMES)
+            ids = sorted(used[code])
             arrays[code] = to_array(ids, len(pieces))
             print(code, read[code], len(ids), len(arrays[code]), flush=True)
     write_arrays(FILE, arrays)
 
 
 def count_file(
-    file: Path, tokenizer: Tokenizer, languages: set[str], counts: dict[str, Counter[int]], read: Counter[str]
+    file: Path, tokenizer: Tokenizer, languages: set[str], used: dict[str, set[int]], read: Counter[str]
 ) -> None:
     """Add the pieces of one file's texts."""
     here: Counter[str] = Counter()
@@ -62,7 +60,7 @@ def count_file(
         if code in languages and here[code] < PER_FILE and read[code] < IN_ALL:
             here[code] += len(text)
             read[code] += len(text)
-            counts[code].update(tokenizer.encode(text, add_special_tokens=False).ids)
+            used[code].update(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def texts(file: Path) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,8 @@ def more_precise(plan: Plan, *, tables_to_blame: bool, tables_fixed: bool) -> It
 
     Tables in int4 become int8 at first when they are to blame, else at last; never when they are fixed.
     """
+    if tables_to_blame and tables_fixed:
+        return  # nothing that may change would help
     small = [name for name, form in plan.tables.items() if form == "int4"]
     free = bool(small) and not tables_fixed
     wider: dict[str, TableForm] = dict.fromkeys(small, "int8")

@@ -12,6 +12,10 @@ _CANDIDATES = 20
 """Documents that each query is ranked on: its own, and others in other languages."""
 
 
+_FEW = 4
+"""Languages up to which every text is a query."""
+
+
 def built_in_texts(languages: Sequence[str]) -> list[str]:
     """Return the queries and documents in these languages; empty where there is none."""
     groups = [group for group in _groups() if group["language"] in languages]
@@ -27,6 +31,9 @@ def built_in_pairs(languages: Sequence[str] | None = None) -> list[JudgedPair]:
     groups = _groups()
     wanted = [group for group in groups if languages is None or group["language"] in languages] or groups
     documents = [document for group in wanted for document in group["documents"]]
+    if len(wanted) <= _FEW:  # a few queries say little: let every text ask for the documents
+        texts = [text for group in wanted for text in (group["query"], *group["documents"])]
+        return [JudgedPair(text, document) for text in texts for document in documents if document != text]
     pairs = []
     for number, group in enumerate(wanted):
         start = 3 * number  # where the query's own documents stand

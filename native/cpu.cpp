@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -68,20 +69,21 @@ std::optional<double> tightest(const std::string& mount, std::string group, bool
 }
 
 #if defined(__linux__)
-int affinity_cores() {
-  // A mask larger than cpu_set_t (more than 1024 CPUs) makes the call fail; then the count below is used.
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return static_cast<int>(std::thread::hardware_concurrency());
-  // Two hardware threads of a core share its multipliers, so a core counts once.
-  std::set<std::string> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &mask)) continue;
-    const auto name = std::to_string(cpu);
-    const auto siblings = first_line("/sys/devices/system/cpu/cpu" + name + "/topology/thread_siblings_list");
-    cores.insert(siblings.empty() ? name : siblings);
+// The CPUs that this process may run on; empty when the system does not say.
+std::vector<int> affinity() {
+  constexpr int kMostCpus = 1 << 16;
+  for (int cpus = CPU_SETSIZE; cpus <= kMostCpus; cpus *= 2) {  // the call fails while the mask has not room for all
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> mask(CPU_ALLOC(cpus), [](cpu_set_t* m) { CPU_FREE(m); });
+    const std::size_t bytes = CPU_ALLOC_SIZE(cpus);
+    CPU_ZERO_S(bytes, mask.get());
+    if (sched_getaffinity(0, bytes, mask.get()) != 0) continue;
+    std::vector<int> out;
+    for (int cpu = 0; cpu < cpus; ++cpu) {
+      if (CPU_ISSET_S(cpu, bytes, mask.get())) out.push_back(cpu);
+    }
+    return out;
   }
-  return static_cast<int>(cores.size());
+  return {};
 }
 
 std::string whole_file(const std::string& path) {
@@ -167,15 +169,25 @@ std::optional<double> cgroup_cpus(const std::string& membership, const std::stri
   return least;
 }
 
+int physical_cores(const std::vector<int>& cpus, const std::string& root) {
+  std::set<std::string> cores;
+  for (const int cpu : cpus) {
+    const auto name = std::to_string(cpu);
+    const auto siblings = first_line(root + "/cpu" + name + "/topology/thread_siblings_list");
+    cores.insert(siblings.empty() ? name : siblings);
+  }
+  return static_cast<int>(cores.size());
+}
+
 int default_threads() {
   int threads = static_cast<int>(std::thread::hardware_concurrency());
 #if defined(__linux__)
-  threads = affinity_cores();
+  if (const auto cpus = affinity(); !cpus.empty()) threads = physical_cores(cpus, "/sys/devices/system/cpu");
   if (const auto limit = cgroup_cpus(whole_file("/proc/self/cgroup"), "/sys/fs/cgroup")) {
     threads = std::min(threads, static_cast<int>(std::ceil(std::min(*limit, 1e6))));
   }
 #endif
-  return std::max(threads, 1);
+  return std::clamp(threads, 1, kMostThreads);
 }
 
 }  // namespace resift

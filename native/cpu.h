@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace resift {
 
@@ -22,7 +23,13 @@ std::map<std::string, bool> feature_table(const CpuFeatures& features);
 // `membership` is the text of /proc/self/cgroup, `root` is where the hierarchies are mounted (/sys/fs/cgroup).
 std::optional<double> cgroup_cpus(const std::string& membership, const std::string& root);
 
-// Physical cores in the affinity mask of this process, at most the control groups' quota; at least 1.
+// Cores among those CPUs: two hardware threads of a core share its multipliers, so it counts once. `root` is where the
+// system describes its CPUs (/sys/devices/system/cpu); one that it does not describe counts as a core.
+int physical_cores(const std::vector<int>& cpus, const std::string& root);
+
+constexpr int kMostThreads = 1024;
+
+// Physical cores in the affinity mask of this process, at most the control groups' quota; 1 to kMostThreads.
 int default_threads();
 
 }  // namespace resift

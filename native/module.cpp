@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <unistd.h>
 #include <unordered_map>
 
 #include "cpu.h"
@@ -25,8 +26,6 @@ using AnyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Logits = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
-
-constexpr int kMostThreads = 1024;
 
 template <class T>
 T field(const nb::dict& spec, const char* name) {
@@ -106,6 +105,25 @@ Mode mode_of(const std::optional<std::string>& name) {
   throw std::invalid_argument("mode '" + *name + "' is unknown, expected throughput or latency");
 }
 
+// Other Python threads run while it lives. Subtle: when the interpreter ends, Python before 3.14 ends every thread
+// that asks for the lock again by unwinding it, and std::terminate stops that. So it waits here for the process's end.
+class WithoutLock {
+ public:
+  WithoutLock() : state_(PyEval_SaveThread()) {}
+  ~WithoutLock() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) pause();
+    }
+  }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
 // Holds the arrays whose memory the encoder goes on reading.
 class PyEncoder {
  public:
@@ -129,7 +147,7 @@ class PyEncoder {
     const Spec shape = read_spec(spec);
     const Kernels kernels = kernels_of(precision_of(precision), kernel.value_or(""));
     {
-      nb::gil_scoped_release release;
+      const WithoutLock others;
       encoder_ = std::make_unique<Encoder>(shape, views, threads > 0 ? threads : default_threads(), kernels);
     }
     for (const auto& name : encoder_->used_in_place()) in_place_.push_back(arrays.at(name));
@@ -148,7 +166,7 @@ class PyEncoder {
     const auto n = static_cast<std::size_t>(batch.sequences);
     auto logits = std::make_unique<float[]>(n);
     {
-      nb::gil_scoped_release release;
+      const WithoutLock others;
       encoder_->forward(batch, logits.get(), wanted);
     }
     float* data = logits.get();
@@ -171,6 +189,7 @@ class PyEncoder {
 
 NB_MODULE(_native, m) {
   m.doc() = "The CPU engine.";
+  nb::set_leak_warnings(false);  // threads that still run when the interpreter ends keep what they use
   nb::class_<PyEncoder>(m, "Encoder")
       .def(nb::init<const nb::dict&, const nb::dict&, int, const std::optional<std::string>&, const std::string&>(),
            nb::arg("spec"), nb::arg("tensors"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("kernel") = nb::none(),
@@ -195,12 +214,13 @@ NB_MODULE(_native, m) {
       "peak",
       [](const std::string& precision, const std::optional<std::string>& kernel, int threads, double seconds) {
         const Kernel& chosen = choose_kernel(precision_of(precision), kernel.value_or(""));
-        nb::gil_scoped_release release;
+        const WithoutLock others;
         return measure_peak(chosen, threads > 0 ? threads : default_threads(), seconds);
       },
       nb::arg("precision") = "fp32", nb::kw_only(), nb::arg("kernel") = nb::none(), nb::arg("threads") = 0,
       nb::arg("seconds") = 0.2);
   m.def("default_threads", &default_threads);
+  m.def("physical_cores", &physical_cores, nb::arg("cpus"), nb::arg("root"));
   m.def("cgroup_cpus", &cgroup_cpus, nb::arg("membership"), nb::arg("root"));
 }
 

@@ -86,8 +86,9 @@ class Pass {
     product(layer.key_value, x_, slice_.tokens, key_value_);
     if (last) keep_first_tokens();
     const int rows = last ? sequences() : slice_.tokens;
-    for (int from = 0; from < rows; from += kChunk) {
-      const int count = std::min(kChunk, rows - from);
+    const int chunks = (rows + kChunk - 1) / kChunk;
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      const int from = rows * chunk / chunks, count = rows * (chunk + 1) / chunks - from;
       const Matrix x{x_.row(from), x_.stride};
       product(layer.query, x, count, query_);
       attend(team_, model_.kernel, model_.spec, segments(from, count, last), query_, key_value_, mixed_);

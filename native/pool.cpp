@@ -1,18 +1,31 @@
 #include "pool.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace resift {
 
 namespace {
 
-constexpr int kSpins = 2000;  // tens of microseconds: longer than the gap between two products of a layer
+// Longer than the gap between two products of a layer, shorter than anything a scheduler would notice.
+constexpr auto kWatch = std::chrono::microseconds(50);
+// A slice of 512 tokens with 1024 hidden units needs less. Only very long sequences need more, and give it back.
+constexpr std::size_t kKeptBytes = std::size_t{32} << 20;
+constexpr std::size_t kLine = 64;  // bytes of a cache line: what different threads write lies apart
+
+// Whether this thread has a turn, or is a member and so works for one who has.
+thread_local bool inside = false;
 
 void relax() {
 #if defined(__x86_64__)
@@ -22,163 +35,271 @@ void relax() {
 #endif
 }
 
-// The gate is one word: generation (high half), open bit, number of workers inside. A worker enters an open list by
-// raising the count in a compare-and-swap, so one that wakes late finds the list closed and nobody waits for it.
-constexpr std::uint64_t kOpen = std::uint64_t{1} << 31;
-constexpr std::uint64_t kInside = kOpen - 1;
-std::uint64_t generation(std::uint64_t gate) { return gate >> 32; }
+template <class Condition>
+bool watch(const Condition& holds) {
+  constexpr int kLooks = 32;  // between two readings of the clock: a pause is 1 to 50 nanoseconds
+  std::chrono::steady_clock::time_point end{};
+  for (;;) {
+    for (int look = 0; look < kLooks; ++look, relax()) {
+      if (holds()) return true;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (end.time_since_epoch().count() == 0) end = now + kWatch;
+    if (now >= end) return false;
+  }
+}
+
+// First come, first served: with a plain mutex, one who locks it again at once starves those who sleep.
+class Turns {
+ public:
+  void take() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const std::uint64_t mine = next_++;
+    called_.wait(lock, [&] { return mine == now_; });
+  }
+  void pass_on() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      ++now_;
+    }
+    called_.notify_all();
+  }
+  bool awaited() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return next_ - now_ > 1;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable called_;
+  std::uint64_t next_ = 0, now_ = 0;
+};
+
+struct alignas(kLine) Member {
+  Worker worker;
+  std::thread thread;
+  std::atomic<bool> asleep{false};
+  std::mutex mutex;
+  std::condition_variable wake;
+};
 
 }  // namespace
 
-struct PoolState {
-  explicit PoolState(int threads) : owner(getpid()), workers(static_cast<std::size_t>(threads)) {
-    for (int i = 0; i < threads; ++i) workers[static_cast<std::size_t>(i)].index = i;
-  }
+struct Crew {
+  Crew() { members.push_back(std::make_unique<Member>()); }
 
-  void start();
-  void stop();
-  void loop(Worker& worker);
+  void enlist(std::size_t wanted);
+  void dismiss();
+  void run(int tasks, int threads, const Task& what);
+  void trim();
+
+  const pid_t process = getpid();
+  Turns turns;
+  std::vector<std::unique_ptr<Member>> members;  // under the turn; the first one stands for the caller
+
+ private:
+  void loop(Member& member);
+  void sleep(Member& member, std::uint32_t seen);
+  void wake(Member& member);
   void work(Worker& worker);
-  void wait_until_empty();
+  void wait_until_done();
 
-  const pid_t owner;
-  std::vector<Worker> workers;  // the first one belongs to the caller
-  std::vector<std::thread> threads;
-  std::mutex turn;  // held by the session
+  // The list in work. Subtle: it is written between lists only, and read only by who took one of its tasks, without
+  // which the list does not end. So a member that comes late finds nothing to take, or a task of the next list, and
+  // nobody ever waits for one that does not come.
+  const Task* task_ = nullptr;
+  int count_ = 0;
+  std::exception_ptr error_;  // under `mutex_`
+  std::atomic<bool> failed_{false};
+  std::atomic<int> most_{1};  // members that may take part
+  std::atomic<bool> stopping_{false};
 
-  // The list in work; written only while the gate is closed and empty.
-  const Task* task = nullptr;
-  int count = 0;
-  std::atomic<int> next{0};
-  std::exception_ptr error;  // under `mutex`
-
-  std::atomic<std::uint64_t> gate{0};
-  std::atomic<bool> stopping{false};
-  std::atomic<int> sleepers{0};
-  std::atomic<bool> caller_sleeps{false};
-  std::mutex mutex;
-  std::condition_variable wake, done;
+  alignas(kLine) std::atomic<std::uint32_t> round_{0};  // raised for each list: all that idle members look at
+  alignas(kLine) std::atomic<int> left_{0};             // tasks that nobody has taken, or less than 0
+  alignas(kLine) std::atomic<int> done_{0};
+  std::atomic<bool> caller_sleeps_{false};
+  std::mutex mutex_;
+  std::condition_variable all_done_;
 };
 
-void PoolState::start() {
-  while (threads.size() + 1 < workers.size()) {
-    Worker& worker = workers[threads.size() + 1];
-    threads.emplace_back([this, &worker] { loop(worker); });
+// Where the system gives no more threads (or memory), there are fewer: the results are the same.
+void Crew::enlist(std::size_t wanted) try {
+  members.reserve(wanted);
+  while (members.size() < wanted) {
+    auto member = std::make_unique<Member>();
+    member->worker.index = static_cast<int>(members.size());
+    member->thread = std::thread([this, m = member.get()] { loop(*m); });
+    members.push_back(std::move(member));
+  }
+} catch (const std::system_error&) {
+} catch (const std::bad_alloc&) {
+}
+
+void Crew::dismiss() {
+  stopping_ = true;
+  for (const auto& member : members) wake(*member);
+  for (const auto& member : members) {
+    if (member->thread.joinable()) member->thread.join();
   }
 }
 
-void PoolState::stop() {
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    stopping = true;
-  }
-  wake.notify_all();
-  for (auto& thread : threads) thread.join();
-}
-
-void PoolState::loop(Worker& worker) {
-  std::uint64_t seen = 0;
-  const auto something = [&] {
-    const std::uint64_t now = gate.load();
-    return stopping.load() || ((now & kOpen) && generation(now) != seen);
-  };
-  while (!stopping.load()) {
-    for (int spin = 0; spin < kSpins && !something(); ++spin) relax();
-    if (!something()) {
-      std::unique_lock<std::mutex> lock(mutex);
-      ++sleepers;  // Subtle: raised before `something` is looked at again, as `each` opens the gate before it reads it
-      wake.wait(lock, something);
-      --sleepers;
-    }
-    std::uint64_t now = gate.load();
-    if (!(now & kOpen) || generation(now) == seen) continue;
-    if (!gate.compare_exchange_strong(now, now + 1)) continue;
-    seen = generation(now);
-    work(worker);
-    if ((gate.fetch_sub(1) & kInside) == 1 && caller_sleeps.load()) {
-      std::lock_guard<std::mutex> lock(mutex);
-      done.notify_one();
-    }
+void Crew::loop(Member& member) {
+  inside = true;
+  std::uint32_t seen = 0;
+  while (!stopping_.load()) {
+    if (round_.load() == seen) sleep(member, seen);
+    seen = round_.load();
+    if (member.worker.index < most_.load()) work(member.worker);
   }
 }
 
-void PoolState::work(Worker& worker) {
-  for (int i; (i = next.fetch_add(1)) < count;) {
+void Crew::sleep(Member& member, std::uint32_t seen) {
+  const auto news = [&] { return round_.load() != seen || stopping_.load(); };
+  if (watch(news)) return;
+  std::unique_lock<std::mutex> lock(member.mutex);
+  member.asleep = true;  // Subtle: raised before `news` is looked at again, as `run` raises the round before it reads it
+  member.wake.wait(lock, news);
+  member.asleep = false;
+}
+
+void Crew::wake(Member& member) {
+  if (!member.asleep.load()) return;
+  { std::lock_guard<std::mutex> lock(member.mutex); }  // Subtle: past here it waits, or it has seen the news
+  member.wake.notify_one();
+}
+
+void Crew::work(Worker& worker) {
+  int mine = 0, all = 0;
+  for (int left; (left = left_.fetch_sub(1)) > 0; ++mine) {
+    all = count_;
+    if (failed_.load()) continue;
     try {
-      (*task)(i, worker);
+      (*task_)(all - left, worker);
     } catch (...) {
-      std::lock_guard<std::mutex> lock(mutex);
-      if (!error) error = std::current_exception();
-      next.store(count);
-      return;
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      failed_ = true;
+    }
+  }
+  if (mine > 0 && done_.fetch_add(mine) + mine == all && caller_sleeps_.load()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    all_done_.notify_one();
+  }
+}
+
+void Crew::run(int tasks, int threads, const Task& what) {
+  task_ = &what;
+  count_ = tasks;
+  most_ = threads;
+  done_ = 0;
+  left_ = tasks;
+  ++round_;
+  const int helpers = std::min(tasks, threads) - 1;
+  for (int i = 1; i <= helpers; ++i) wake(*members[static_cast<std::size_t>(i)]);
+  work(members.front()->worker);
+  wait_until_done();
+  failed_ = false;
+  if (auto error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
+}
+
+void Crew::wait_until_done() {
+  const auto complete = [&] { return done_.load() == count_; };
+  if (watch(complete)) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  caller_sleeps_ = true;
+  all_done_.wait(lock, complete);
+  caller_sleeps_ = false;
+}
+
+void Crew::trim() {
+  for (const auto& member : members) {
+    for (Buffer* buffer : {&member->worker.slice, &member->worker.scratch}) {
+      if (buffer->capacity() > kKeptBytes) *buffer = Buffer();
     }
   }
 }
 
-void PoolState::wait_until_empty() {
-  const auto empty = [&] { return (gate.load() & kInside) == 0; };
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (empty()) return;
-    relax();
+namespace {
+
+// What all engines of a process share. It is never destroyed: engines may outlive static objects.
+struct Process {
+  const pid_t id = getpid();
+  std::mutex mutex;
+  std::weak_ptr<Crew> crew;
+};
+
+Process& process() {
+  static std::atomic<Process*> current{nullptr};
+  Process* found = current.load();
+  while (found == nullptr || found->id != getpid()) {  // at first, and in a forked child: its locks may be held for ever
+    auto fresh = std::make_unique<Process>();
+    if (current.compare_exchange_strong(found, fresh.get())) return *fresh.release();
   }
-  std::unique_lock<std::mutex> lock(mutex);
-  caller_sleeps = true;
-  done.wait(lock, empty);
-  caller_sleeps = false;
+  return *found;
 }
 
-Pool::Pool(int threads) : threads_(threads < 1 ? 1 : threads), state_(new PoolState(threads_)) {}
-
-Pool::~Pool() {
-  PoolState* state = state_.load();
-  if (state->owner != getpid()) return;  // a forked child: the threads are not here and the locks may be held for ever
-  state->stop();
-  delete state;
+void disband(Crew* crew) {
+  if (crew->process != getpid()) return;  // a forked child: the threads are not here and the locks may be held for ever
+  crew->dismiss();
+  delete crew;
 }
 
-PoolState& Pool::current() {
-  PoolState* state = state_.load();
-  if (state->owner == getpid()) return *state;
-  auto fresh = std::make_unique<PoolState>(threads_);
-  if (state_.compare_exchange_strong(state, fresh.get())) return *fresh.release();
-  return *state;  // another thread of the child was first
+}  // namespace
+
+Pool::Pool(int threads) : threads_(std::max(threads, 1)) { crew(); }
+
+Pool::~Pool() = default;
+
+std::shared_ptr<Crew> Pool::crew() {
+  Process& shared = process();
+  std::lock_guard<std::mutex> lock(shared.mutex);
+  if (crew_ == nullptr || crew_->process != shared.id) {
+    crew_ = shared.crew.lock();
+    if (crew_ == nullptr) {
+      crew_ = std::shared_ptr<Crew>(new Crew, disband);
+      shared.crew = crew_;
+    }
+  }
+  return crew_;
 }
 
-Pool::Session::Session(Pool& pool) : state_(pool.current()) {
-  state_.turn.lock();
-  try {
-    state_.start();
-  } catch (...) {
-    state_.turn.unlock();
-    throw;
+Pool::Session::Session(Pool& pool) : wanted_(pool.threads_) {
+  if (inside) {
+    alone_ = std::make_unique<Worker>();
+  } else {
+    crew_ = pool.crew();
+    begin();
   }
 }
 
-Pool::Session::~Session() { state_.turn.unlock(); }
+Pool::Session::~Session() {
+  if (crew_) end();
+}
 
-int Pool::Session::threads() const { return static_cast<int>(state_.workers.size()); }
+void Pool::Session::begin() {
+  crew_->turns.take();
+  crew_->enlist(static_cast<std::size_t>(wanted_));
+  threads_ = std::min(wanted_, static_cast<int>(crew_->members.size()));
+  inside = true;
+}
 
-Worker& Pool::Session::caller() { return state_.workers.front(); }
+void Pool::Session::end() {
+  inside = false;
+  crew_->trim();
+  crew_->turns.pass_on();
+}
+
+void Pool::Session::give_way() {
+  if (!crew_ || !crew_->turns.awaited()) return;
+  end();
+  begin();
+}
+
+Worker& Pool::Session::caller() { return alone_ ? *alone_ : crew_->members.front()->worker; }
 
 void Pool::Session::each(int count, const Task& task) {
-  PoolState& s = state_;
-  s.task = &task;
-  s.count = count;
-  s.next.store(0);
-  const bool shared = count > 1 && s.workers.size() > 1;
-  if (shared) {
-    s.gate.store(((generation(s.gate.load()) + 1) << 32) | kOpen);
-    if (s.sleepers.load() > 0) {
-      std::lock_guard<std::mutex> lock(s.mutex);
-      s.wake.notify_all();
-    }
-  }
-  s.work(s.workers.front());
-  if (shared) {
-    s.gate.fetch_and(~kOpen);
-    s.wait_until_empty();
-  }
-  if (auto error = std::exchange(s.error, nullptr)) std::rethrow_exception(error);
+  if (count > 1 && threads_ > 1) return crew_->run(count, threads_, task);
+  for (int i = 0; i < count; ++i) task(i, caller());
 }
 
 }  // namespace resift

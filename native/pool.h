@@ -1,11 +1,12 @@
-// Threads that share out numbered tasks.
+// Threads that share out numbered tasks: one crew of them in a process, however many engines there are.
 //
-// One task list runs at a time; callers from other threads wait their turn. Workers spin for some microseconds after a
-// list (the next product of the same layer is usually close behind), then sleep. A forked child finds no workers, so it
-// starts its own on first use and abandons what it inherited.
+// Every engine has a Pool: its right to a turn with the crew, with at most its own number of threads. Turns are given
+// first come, first served. The crew grows to the largest number asked for; threads and their memory go when the last
+// Pool does. After a list of tasks members watch for the next one for some microseconds (the next product of the same
+// layer is usually close behind), then sleep. A forked child finds no threads: it forms a crew of its own on first use
+// and abandons what it inherited.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -20,7 +21,7 @@ struct Worker {
   Buffer scratch;  // packed operands and attention scores of one kernel call
 };
 
-struct PoolState;
+struct Crew;
 using Task = std::function<void(int task, Worker& worker)>;
 
 class Pool {
@@ -32,7 +33,8 @@ class Pool {
 
   int threads() const { return threads_; }
 
-  // The pool for one caller: others wait until it is destroyed.
+  // The crew for one caller: others wait until it is destroyed. Inside another session's task or scope (of any Pool)
+  // there is no second turn to wait for: the calling thread then works alone, with buffers of its own.
   class Session {
    public:
     ~Session();
@@ -40,22 +42,30 @@ class Pool {
     Session& operator=(const Session&) = delete;
     // Run task(0..count-1), each once, on any worker; return when all are done; rethrow the first exception.
     void each(int count, const Task& task);
-    int threads() const;
+    // Threads that take part: fewer than asked for where the system starts no more.
+    int threads() const { return threads_; }
     Worker& caller();  // the calling thread's own buffers
+    // Let those who wait have their turn first. What the buffers held is lost.
+    void give_way();
 
    private:
     friend class Pool;
     explicit Session(Pool& pool);
-    PoolState& state_;
+    void begin();
+    void end();
+
+    std::shared_ptr<Crew> crew_;     // null where the caller works alone
+    std::unique_ptr<Worker> alone_;  // then its buffers
+    int wanted_, threads_ = 1;
   };
 
   Session session() { return Session(*this); }
 
  private:
-  PoolState& current();
+  std::shared_ptr<Crew> crew();
 
   int threads_;
-  std::atomic<PoolState*> state_;
+  std::shared_ptr<Crew> crew_;  // under the process's lock
 };
 
 }  // namespace resift

@@ -107,6 +107,7 @@ class Loader {
       pack(job, at, workers);
       job.out->panels = at;
       at += bytes(*job.out);
+      workers.give_way();  // a large model takes seconds: other engines need not wait for all of it
     }
     return packed;
   }

@@ -35,6 +35,12 @@ struct WordsInt8 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
 
+  // Subtle: left to itself, GCC 12 moves the loads together and spills half of the sums.
+  static void add_products(__m256i& sum, __m256i x, __m256i w) {
+    __m256i products;
+    __asm__("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(products) : "x"(w), "x"(x));
+  }
+
   // Every lane of a register holds half of an output's sum.
   template <int R>
   static void tile(const uint8_t* a, size_t lda, const uint8_t* b, int steps, bool first, Sum* out) {
@@ -48,8 +54,8 @@ struct WordsInt8 {
       for (int r = 0; r < R; ++r) {
         const uint8_t* p = r < 3 ? a + r * lda : upper + (r - 3) * lda;
         const __m256i x = _mm256_set1_epi64x(*reinterpret_cast<const long long*>(p));
-        low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(x, w0));
-        high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(x, w1));
+        add_products(low[r], x, w0);
+        add_products(high[r], x, w1);
       }
     }
     RESIFT_UNROLL
@@ -74,10 +80,10 @@ struct WordsInt8 {
   // From the first-level cache: widening the weights is a part of the product.
   static double spin(long rounds) {
     constexpr int kSteps = 64;
-    alignas(64) uint8_t a[8 * kSteps] = {}, b[4 * kWide * kSteps] = {};
+    alignas(64) uint8_t a[8 * kSteps * kRows] = {}, b[4 * kWide * kSteps] = {};
     alignas(64) Sum out[kRows * kWide];
     for (long i = 0; i < rounds; ++i) {
-      tile<kRows>(a, 0, b, kSteps, true, out);
+      tile<kRows>(a, 8 * kSteps, b, kSteps, true, out);
       __asm__ volatile("" : : "r"(out), "r"(a), "r"(b) : "memory");
     }
     return 2.0 * static_cast<double>(rounds) * kRows * kColumns * 4 * kSteps;

@@ -94,16 +94,30 @@ struct PanelProduct {
 
   template <Vec (*F)(Vec)>
   static void finish_with(const GemmArgs& g, const Sum* sums, const uint8_t* a, int row, int column, int rows) {
-    const int columns = smaller(kWide, g.w->n - column);
-    for (int r = 0; r < rows; ++r) {
-      float* c = g.c + (row + r) * g.ldc + column;
-      const float* residual = g.residual == nullptr ? nullptr : g.residual + (row + r) * g.ldr + column;
-      for (int j = 0; j < columns; j += kLanes) {
-        const int n = smaller(kLanes, columns - j);
-        Vec x = F(Dot::value(sums + r * kWide + j, *g.w, column + j, a + r * g.lda));
-        if (residual != nullptr) x = vadd(x, vload_n(residual + j, n));
-        vstore_n(c + j, x, n);
+    float* c = g.c + row * g.ldc + column;
+    const float* residual = g.residual == nullptr ? nullptr : g.residual + row * g.ldr + column;
+    const int columns = g.w->n - column;
+    if (columns < kWide) return finish_rows<F, false>(g, sums, a, column, c, residual, rows, columns);
+    finish_rows<F, true>(g, sums, a, column, c, residual, rows, kWide);
+  }
+
+  template <Vec (*F)(Vec), bool kWhole>
+  static void finish_rows(const GemmArgs& g, const Sum* sums, const uint8_t* a, int column, float* c,
+                          const float* residual, int rows, int columns) {
+    const Packed& w = *g.w;
+    for (int r = 0; r < rows; ++r, sums += kWide, c += g.ldc, a += g.lda) {
+      const auto one = [&](int j, int n) {
+        Vec x = F(Dot::value(sums + j, w, column + j, a));
+        if (residual != nullptr) x = vadd(x, kWhole ? vload(residual + j) : vload_n(residual + j, n));
+        kWhole ? vstore(c + j, x) : vstore_n(c + j, x, n);
+      };
+      if constexpr (kWhole) {
+        RESIFT_UNROLL
+        for (int j = 0; j < kWide; j += kLanes) one(j, kLanes);
+      } else {
+        for (int j = 0; j < columns; j += kLanes) one(j, smaller(kLanes, columns - j));
       }
+      if (residual != nullptr) residual += g.ldr;
     }
   }
 };

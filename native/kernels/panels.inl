@@ -23,13 +23,25 @@ inline Vec moved(const float* x, const Packed* w, int j, int n) {
   return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
 }
 
+// `moved` for a whole vector.
+inline Vec moved(const float* x, const float* shift, const float* smooth, int j) {
+  Vec v = vload(x + j);
+  if (shift != nullptr) v = vsub(v, vload(shift + j));
+  return smooth == nullptr ? v : vmul(v, vload(smooth + j));
+}
+
 // The largest |moved x[j]|; not-a-number when there is one.
 float largest(const float* x, const Packed* w, int k) {
-  Vec top = vset(0.0f);
-  for (int j = 0; j < k; j += kLanes) {
-    top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
+  const float* shift = w == nullptr ? nullptr : w->shift;
+  const float* smooth = w == nullptr ? nullptr : w->smooth;
+  Vec top = vset(0.0f), other = top;  // two, so that one comparison need not wait for the other
+  int j = 0;
+  for (; j + 2 * kLanes <= k; j += 2 * kLanes) {
+    top = vtop_abs(top, moved(x, shift, smooth, j));
+    other = vtop_abs(other, moved(x, shift, smooth, j + kLanes));
   }
-  return vtop_of_abs(top);
+  for (; j < k; j += kLanes) top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
+  return vtop_of_abs(vtop_abs(top, other));
 }
 
 // Scale and factor of a symmetric quantisation to [-127, 127]. Numbers too small for the factor to be finite become 0.
@@ -44,8 +56,12 @@ inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
 
 // x to bytes, filled up with zeros to a multiple of 64.
 inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out) {
+  const float* shift = w == nullptr ? nullptr : w->shift;
+  const float* smooth = w == nullptr ? nullptr : w->smooth;
   const Vec f = vset(factor);
-  for (int j = 0; j < padded(k); j += kLanes) {
+  int j = 0;
+  for (; j + kLanes <= k; j += kLanes) vstore_i8(out + j, vmul(moved(x, shift, smooth, j), f), flip);
+  for (; j < padded(k); j += kLanes) {
     const int n = k - j < kLanes ? k - j : kLanes;
     vstore_i8(out + j, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
   }

@@ -63,5 +63,8 @@ def peak(precision: str = "fp32", *, kernel: str | None = None, threads: int = 0
 def default_threads() -> int:
     """Return the physical cores that affinity and control groups leave to this process."""
 
+def physical_cores(cpus: list[int], root: str) -> int:
+    """Return how many cores those CPUs are; `root` is where the system describes its CPUs."""
+
 def cgroup_cpus(membership: str, root: str) -> float | None:
     """Return the CPU quota of a control group: `/proc/self/cgroup`'s text, and where the hierarchies are mounted."""

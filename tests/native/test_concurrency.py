@@ -28,6 +28,17 @@ def test_many_callers(threads):
         assert [call.result().tobytes() for call in calls] == expected * 3
 
 
+def test_many_engines_share_their_threads():
+    sizes = [1, 3, 2, 3, 2]
+    encoders = [_native.Encoder(SPEC, make_tensors(SPEC, seed=i), threads=n) for i, n in enumerate(sizes)]
+    batch = make_batch(SPEC, [3, 70, 12, 41])
+    expected = [encoder.forward(*batch).tobytes() for encoder in encoders]
+    modes = ["throughput", "latency", None]
+    with ThreadPoolExecutor(6) as callers:
+        calls = [callers.submit(encoders[i % 5].forward, *batch, mode=modes[i % 3]) for i in range(200)]
+        assert [call.result().tobytes() for call in calls] == [expected[i % 5] for i in range(200)]
+
+
 def test_callers_with_errors_among_them():
     encoder = _native.Encoder(SPEC, make_tensors(SPEC), threads=2)
     good, bad = make_batch(SPEC, [4, 30]), make_batch(SPEC, [4, 30])
@@ -51,6 +62,7 @@ spec = make_spec()
 encoder = _native.Encoder(spec, make_tensors(spec), threads=3)
 batch = make_batch(spec, [5, 40, 7, 100, 3])
 expected = encoder.forward(*batch).tobytes()
+other = _native.Encoder(spec, make_tensors(spec), threads=2)
 stop = threading.Event()
 
 def work():
@@ -63,8 +75,9 @@ if sys.argv[1] == "busy":
 for i in range(10):
     child = os.fork()
     if child == 0:
-        same = all(encoder.forward(*batch, mode=mode).tobytes() == expected for mode in ("latency", "throughput"))
-        del encoder
+        calls = [(engine, mode) for engine in (other, encoder) for mode in ("latency", "throughput")]
+        same = all(engine.forward(*batch, mode=mode).tobytes() == expected for engine, mode in calls)
+        del encoder, other, calls
         os._exit(0 if same else 1)
     assert os.waitpid(child, 0)[1] == 0, i
     assert encoder.forward(*batch).tobytes() == expected
@@ -75,12 +88,67 @@ print("done")
 """
 
 
+def run_alone(program, *arguments):
+    """What a process of its own prints, after it has ended well."""
+    command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process with threads")
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_fork(state):
-    command = [sys.executable, "-W", "ignore", "-c", FORK, state]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=ROOT)
-    assert (run.returncode, run.stdout) == (0, "done\n"), run.stderr
+    assert run_alone(FORK, state) == "done\n"
+
+
+LIFE = """
+import os, resource, sys, threading, time
+from resift import _native
+from tests.native.models import make_batch, make_spec, make_tensors
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+spec = make_spec()
+batch = make_batch(spec, [5, 40, 7, 100, 3])
+others = threads()  # numpy's
+encoders = [_native.Encoder(spec, make_tensors(spec), threads=n) for n in (4, 2, 3)]
+for encoder in encoders:
+    encoder.forward(*batch)
+    encoder.forward(*batch, mode="latency")
+
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+if sys.argv[1] == "threads":
+    print(threads() - others)
+    del encoder
+    encoders.clear()
+    while threads() > others:  # a joined thread is listed for a moment longer
+        pass
+if sys.argv[1] == "idle":
+    time.sleep(0.1)
+    before = processor_seconds()
+    time.sleep(1)
+    print(processor_seconds() - before < 0.1)
+if sys.argv[1] == "busy at exit":
+    def work():
+        while True:
+            encoder.forward(*batch, mode="latency")
+    for _ in range(2):
+        threading.Thread(target=work, daemon=True).start()
+    time.sleep(0.2)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+@pytest.mark.parametrize(
+    ("state", "printed"), [("threads", "3\n"), ("idle", "True\n"), ("open at exit", ""), ("busy at exit", "")]
+)
+def test_engines_come_and_go(state, printed):
+    assert run_alone(LIFE, state) == printed
 
 
 def resident_bytes():

@@ -27,6 +27,8 @@ def _reference(
     return ReferenceBackend(spec, tensors, precision=precision)
 
 
+_MOST_THREADS = 1024  # the native engine's own bound
+
 _Make = Callable[[ModelSpec, Mapping[str, np.ndarray], int | None, Precision], Backend]
 # Maker, device, precisions that it makes of plain weights; the first is the default.
 _BACKENDS: dict[str, tuple[_Make, str, tuple[Precision, ...]]] = {
@@ -67,7 +69,9 @@ def make_backend(
         raise DeviceError(
             f"precision {precision!r} is {known}", hint=f"choose one of {', '.join(precisions)}, or leave it out"
         )
-    if threads is not None and threads < 1:
-        raise DeviceError(f"threads is {threads}, expected at least 1")
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise DeviceError(
+            f"threads is {threads}, expected 1 to {_MOST_THREADS}", hint="leave it out for all cores of this machine"
+        )
     chosen = next((known for known in precisions if known == precision), precisions[0])
     return make(spec, tensors, threads, stored if stored is not None else chosen)

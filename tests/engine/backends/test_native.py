@@ -64,8 +64,6 @@ def test_kernel_from_the_environment(monkeypatch):
 def test_errors():
     with pytest.raises(DeviceError, match="kernel is 'sse9', this machine has"):
         NativeBackend(SPEC, make_tensors(SHAPE), kernel="sse9")
-    with pytest.raises(InputError, match="threads is 0"):
-        NativeBackend(SPEC, make_tensors(SHAPE), threads=0)
     with pytest.raises(ModelLayoutError, match=r"tensor 'head.dense.weight' is missing"):
         NativeBackend(SPEC, {k: v for k, v in make_tensors(SHAPE).items() if k != "head.dense.weight"})
     backend = NativeBackend(SPEC, make_tensors(SHAPE))

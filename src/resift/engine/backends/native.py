@@ -29,7 +29,8 @@ class NativeBackend:
         tensors: weights under the canonical names: float32, float16 or bfloat16 bits as uint16, packed here for
             `precision`; or as a quantised folder stores them. Embedding tables and stored panels are not copied:
             where they are memory-mapped, they stay so.
-        threads: workers; None takes the physical cores that affinity and control groups leave to this process.
+        threads: workers, 1 to 1024; None takes the physical cores that affinity and control groups leave to this
+            process. All backends of a process share their threads and take turns.
         kernel: an instruction set that this machine has, the highest to be used; None takes `RESIFT_CPU_KERNEL`, else
             the best.
         precision: `fp32`, `bf16` (half the memory; the CPU's bfloat16 products where it has them, else float32
@@ -47,12 +48,14 @@ class NativeBackend:
         kernel: str | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}, expected 1 or more, or None for all cores")
         fields = {name: value for name, value in asdict(spec).items() if name in _SPEC_FIELDS}
         try:
             self._encoder: _native.Encoder | None = _native.Encoder(
-                fields, dict(tensors), threads=threads or 0, kernel=_choose(kernel), precision=precision
+                fields,
+                dict(tensors),
+                threads=threads if threads is not None else 0,
+                kernel=_choose(kernel),
+                precision=precision,
             )
         except ValueError as error:
             raise ModelLayoutError(str(error)) from error

@@ -99,10 +99,8 @@ def spearman(left: Float32, right: Float32) -> float | None:
     """Return the correlation of the ranks, equal values sharing theirs; None when one side does not vary."""
     ranks = [_ranks(side) for side in (left, right)]
     deviations = [rank - rank.mean() if len(rank) else rank for rank in ranks]
-    sizes = [float(np.linalg.norm(deviation)) for deviation in deviations]
-    if not all(sizes):
-        return None
-    return float(deviations[0] @ deviations[1] / (sizes[0] * sizes[1]))
+    size = float(np.sqrt((deviations[0] @ deviations[0]) * (deviations[1] @ deviations[1])))
+    return float(deviations[0] @ deviations[1]) / size if size else None
 
 
 def _ranks(values: Float32) -> np.ndarray:

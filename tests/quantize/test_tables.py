@@ -24,7 +24,7 @@ def test_errors_stay_within_half_a_step(form: TableForm, steps: int, groups: int
     largest = np.abs(table).reshape(5000, groups, -1).max(axis=-1, keepdims=True)
     # Half a step and what float16 loses of the scale; int4 may cut a quarter of the range off.
     assert (error <= largest * (0.5 / steps + 0.001 + (0.25 if form == "int4" else 0))).all()
-    assert np.sqrt((error**2).mean()) < 0.31 / steps
+    assert np.sqrt((error**2).mean()) < 0.295 / steps
     assert not error[7].any()
 
 
@@ -33,7 +33,7 @@ def test_cutting_the_tail_pays_for_normal_values() -> None:
     largest = np.abs(table).max(axis=1, keepdims=True)
     naive = np.rint(table / (largest / 7)) * (largest / 7)
     better = restored(table, "int4", 1)
-    assert ((better - table) ** 2).mean() < 0.95 * ((naive - table) ** 2).mean()
+    assert ((better - table) ** 2).mean() < 0.75 * ((naive - table) ** 2).mean()
 
 
 def test_only_the_rows_asked_for() -> None:

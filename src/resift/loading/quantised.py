@@ -13,7 +13,7 @@ rounded up to 64. A step has 4 parts of int8 or 2 of bfloat16.
 
 An embedding table is stored plain, or in groups of neighbouring columns with a scale each: `T.int8` [rows, columns] or
 `T.int4` uint8 [rows, columns / 2], with `T.scale` float16 or float32 [rows, groups]. A byte of int4 holds the even
-column in its low half and the odd one in its high half, each plus 8.
+column in its low half and the odd one in its high half, each plus 8. A scale may be negative.
 """
 
 import numpy as np

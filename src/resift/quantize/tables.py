@@ -12,11 +12,14 @@ from resift.types import Float32
 
 TableForm: TypeAlias = Literal["int8", "int4"]
 
-_LEVELS = {"int8": 127, "int4": 7}
+_LEVELS = {"int8": (-127, 127, (1.0,)), "int4": (-8, 7, (1.07, 1.0, 0.92, 0.84, 0.76))}
+"""The least and the largest integer, and the shares of a group's extreme value that the least one may stand for.
+
+The scale has the sign that puts the extreme on the longer side, so none of int4's 16 levels is wasted; and with so few
+levels, cutting the tail of a group off loses less than it costs. The share with the least squared error is taken.
+"""
 _ROWS = 4096
 """Rows that are rounded at once."""
-_CLIPS = (1.0, 0.92, 0.84, 0.76)
-"""Shares of a group's largest magnitude that int4 may cut it to: with so few levels, cutting the tail loses less."""
 _LARGE = 32_000_000
 """Values of the word table from which on its int8 would be a large part of a small folder."""
 
@@ -56,17 +59,17 @@ def round_table(
 
 
 def _round(values: Float32, form: TableForm, groups: int) -> tuple[Int8, np.ndarray]:
-    levels = _LEVELS[form]
     grouped = values.reshape(len(values), groups, -1)
-    largest = np.abs(grouped).max(axis=-1)
-    best, scale, loss = np.zeros(grouped.shape, np.int8), np.zeros(largest.shape, np.float16), None
-    for clip in _CLIPS if form == "int4" else _CLIPS[:1]:
-        tried = (largest * np.float32(clip / levels)).astype(np.float16)
+    low, high, clips = _LEVELS[form]
+    extreme = np.take_along_axis(grouped, np.abs(grouped).argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    best, scale, loss = np.zeros(grouped.shape, np.int8), np.zeros(extreme.shape, np.float16), None
+    for clip in clips:
+        tried = (extreme * np.float32(clip / low)).astype(np.float16)
         wide = tried.astype(np.float32)[..., None]
-        rounded = np.rint(np.divide(grouped, wide, out=np.zeros_like(grouped), where=wide > 0))
-        np.clip(rounded, -levels, levels, out=rounded)
+        rounded = np.rint(np.divide(grouped, wide, out=np.zeros_like(grouped), where=wide != 0))
+        np.clip(rounded, low, high, out=rounded)
         lost = ((rounded * wide - grouped) ** 2).sum(axis=-1)
-        better = np.ones_like(largest, dtype=bool) if loss is None else lost < loss
+        better = np.ones_like(extreme, dtype=bool) if loss is None else lost < loss
         loss = lost if loss is None else np.minimum(lost, loss)
         best[better] = rounded[better].astype(np.int8)
         scale[better] = tried[better]

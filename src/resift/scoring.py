@@ -71,7 +71,7 @@ class PairScorer:
             self._unknown_id = None
             warnings.warn(
                 f"{unknown} of {sum(length for length, _ in lengths)} tokens are unknown to this model: its vocabulary "
-                f"was cut, and these texts are of other languages or signs; the original model reads them",
+                f"was cut, and these texts are of other languages or signs; the original model may know them",
                 ResiftWarning,
                 stacklevel=2,
             )

@@ -1,6 +1,7 @@
 """The fast form of a large tokenizer gives the same tokenizer."""
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_wrong_content(tmp_path: Path) -> None:
         read_tokenizer(tmp_path, "xlm-roberta")
     write_arrays(tmp_path / PIECES, {"settings": noise})
     with pytest.raises(ModelLayoutError, match="is not a tokenizer"):
+        read_tokenizer(tmp_path, "xlm-roberta")
+
+
+def test_a_small_file_cannot_fill_the_memory(tmp_path: Path) -> None:
+    bomb = np.frombuffer(zlib.compress(bytes(1 << 28)), dtype=np.uint8)
+    write_arrays(tmp_path / PIECES, dict.fromkeys(("settings", "pieces", "scores"), bomb))
+    with pytest.raises(ModelLayoutError, match="longer than"):
         read_tokenizer(tmp_path, "xlm-roberta")
 
 

@@ -20,16 +20,24 @@ from tokenizers import AddedToken, Tokenizer, models
 from resift.loading.safetensors import read_safetensors
 
 PIECES = "tokenizer.safetensors"
+_LARGEST = 1 << 27
 
 
 def read_pieces(file: Path) -> Tokenizer:
     """Return the tokenizer of `file`. Raises ValueError, KeyError or zlib.error when the file holds something else."""
     stored = read_safetensors(file)
-    settings, pieces, scores = (
-        zlib.decompress(stored[name].array().tobytes()) for name in ("settings", "pieces", "scores")
-    )
+    settings, pieces, scores = (_inflated(stored[name].data.tobytes()) for name in ("settings", "pieces", "scores"))
     values = np.frombuffer(scores, dtype="<f8").tolist()
     return assemble(json.loads(settings), list(zip(pieces.decode().split("\n"), values, strict=True)))
+
+
+def _inflated(data: bytes) -> bytes:
+    """Decompress, up to a size that no tokenizer has: a small file must not fill the memory."""
+    reader = zlib.decompressobj()
+    content = reader.decompress(data, _LARGEST)
+    if not reader.eof:
+        raise ValueError(f"a part of it is cut short or longer than {_LARGEST} bytes")
+    return content
 
 
 def to_arrays(settings: Mapping[str, Any], vocab: Sequence[tuple[str, float]]) -> dict[str, np.ndarray]:

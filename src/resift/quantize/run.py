@@ -130,9 +130,10 @@ class _Job:
                     break
             report = self._report(plan, tried, attempts, backend, folder_bytes(folder))
             if not report.passed and not self.options.force:
+                worst = worst_line(report.worst_linears)
                 raise VerificationFailed(
-                    f"nothing was written: {'; '.join(attempts[-1].failures)} "
-                    f"(int8 loses most in {worst_line(report.worst_linears)})",
+                    f"nothing was written: {'; '.join(attempts[-1].failures)}"
+                    f"{f' (int8 loses most in {worst})' if worst else ''}",
                     hint="allow more with --min-spearman and the like, or write it anyway with --force",
                 )
             write_report(folder, report)

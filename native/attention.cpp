@@ -1,26 +1,45 @@
 #include "attention.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace resift {
 
 namespace {
 
-// With fewer (sequence, head) pairs than the team can take, the queries of a sequence are shared out too.
+// With few (sequence, head) pairs for each worker, the queries of a sequence are shared out too: in as many parts as
+// should end first. Time in queries; a part first packs the keys and values of its head.
 std::vector<Segment> divided(const std::vector<Segment>& segments, int heads, int workers) {
-  constexpr int kFewestQueries = 64;  // every part packs all keys and values of its head
+  constexpr int kPacking = 14, kMostParts = 16;
   const int problems = static_cast<int>(segments.size()) * heads;
-  if (workers == 1 || problems >= 2 * workers) return segments;
-  const int wanted = (2 * workers + problems - 1) / problems;
-  std::vector<Segment> parts;
-  for (const Segment& s : segments) {
-    const int count = std::clamp(s.queries / kFewestQueries, 1, wanted);
-    for (int i = 0; i < count; ++i) {
-      const int from = s.queries * i / count, to = s.queries * (i + 1) / count;
-      parts.push_back({s.query_row + from, to - from, s.key_row, s.length});
+  if (workers == 1 || problems >= 4 * workers) return segments;
+  int best = 1;
+  double least = std::numeric_limits<double>::infinity();
+  for (int wanted = 1; wanted <= kMostParts; ++wanted) {
+    double total = 0, longest = 0;
+    int tasks = 0;
+    for (const Segment& s : segments) {
+      const int blocks = (s.queries + kRowBlock - 1) / kRowBlock, parts = std::min(wanted, blocks);
+      const double work = s.length, part = work * ((blocks + parts - 1) / parts * kRowBlock + kPacking);
+      total += work * (s.queries + parts * kPacking) * heads;
+      longest = std::max(longest, part);
+      tasks += parts * heads;
+    }
+    const double rounds = (tasks + workers - 1) / workers, ends = std::max(longest, rounds * total / tasks);
+    if (ends < least) {
+      least = ends;
+      best = wanted;
     }
   }
-  return parts;
+  std::vector<Segment> out;
+  for (const Segment& s : segments) {
+    const int blocks = (s.queries + kRowBlock - 1) / kRowBlock, parts = std::min(best, blocks);
+    for (int i = 0; i < parts; ++i) {
+      const int from = blocks * i / parts * kRowBlock, to = std::min(s.queries, blocks * (i + 1) / parts * kRowBlock);
+      out.push_back({s.query_row + from, to - from, s.key_row, s.length});
+    }
+  }
+  return out;
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ void Encoder::forward(const Batch& batch, float* logits, Mode mode) {
                       checked.starts.data()};
   auto workers = pool_.session();
   if (plan.together) {
+    workers.limit(plan.workers);
     for (const Slice& slice : plan.slices) {
       Team team(workers);
       run_slice(model, tokens, slice, team, workers.caller().slice, logits);

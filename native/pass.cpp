@@ -12,7 +12,6 @@ namespace {
 
 // Rows that go through attention and feed-forward at a time: bounds the memory of long sequences.
 constexpr int kChunk = 256;
-constexpr int kRowsPerTask = 16;
 
 // An odd number of cache lines, so that equal columns of neighbouring rows fall into different cache sets.
 std::size_t stride_of(int columns) { return (static_cast<std::size_t>(columns) + 15) / 16 * 16 + 16; }
@@ -46,21 +45,23 @@ class Pass {
   }
 
   void run(float* logits) {
-    embed();
-    for (const Layer& layer : model_.weights.layers) run_layer(layer, &layer == &model_.weights.layers.back());
+    const auto& layers = model_.weights.layers;
+    embed(layers.front().key_value);
+    for (std::size_t i = 0; i + 1 < layers.size(); ++i) run_layer(layers[i], &layers[i + 1]);
+    run_layer(layers.back(), nullptr);
     head(logits);
   }
 
  private:
   int sequences() const { return static_cast<int>(slice_.sequences.size()); }
 
-  void embed() {
+  void embed(const Linear& next) {
     const Weights& w = model_.weights;
     const std::size_t n = static_cast<std::size_t>(model_.spec.hidden);
     // Row r of the slice is token `place[r]` of its sequence and token `source[r]` of the batch.
-    team_.each((slice_.tokens + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker& worker) {
+    team_.each_rows(slice_.tokens, [&](int first, int count, Worker& worker) {
       float* part = worker.scratch.reserve_as<float>(n);
-      const int first = task * kRowsPerTask, last = std::min(slice_.tokens, first + kRowsPerTask);
+      const int last = first + count;
       std::size_t s =
           static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), first) - starts_.begin()) - 1;
       for (int r = first; r < last; ++r) {
@@ -76,28 +77,50 @@ class Pass {
         add(w.type, tokens_.types ? tokens_.types[token] : 0);
         add(w.position, place + model_.spec.position_offset);
       }
-      norm_rows(w.embedding_norm, x_.row(first), x_.stride, x_.row(first), x_.stride, last - first);
+      norm_rows(w.embedding_norm, x_, x_, first, count);
+      prepare_rows(next, x_, first, count);
     });
+    ready_ = &next;
   }
 
-  // In the last layer only the first token of each sequence is computed: keys and values need all tokens, nothing
-  // else is read.
-  void run_layer(const Layer& layer, bool last) {
-    product(layer.key_value, x_, slice_.tokens, key_value_);
+  // In the last layer (without a next one) only the first token of each sequence is computed: keys and values need all
+  // tokens, nothing else is read.
+  void run_layer(const Layer& layer, const Layer* next) {
+    const bool last = next == nullptr, at_once = !last && slice_.tokens <= kChunk;
+    if (at_once) {
+      queries_keys_values(layer);
+    } else {
+      product(layer.key_value, x_, slice_.tokens, key_value_);
+    }
     if (last) keep_first_tokens();
     const int rows = last ? sequences() : slice_.tokens;
     const int chunks = (rows + kChunk - 1) / kChunk;
     for (int chunk = 0; chunk < chunks; ++chunk) {
       const int from = rows * chunk / chunks, count = rows * (chunk + 1) / chunks - from;
       const Matrix x{x_.row(from), x_.stride};
-      product(layer.query, x, count, query_);
+      if (!at_once) product(layer.query, x, count, query_);
       attend(team_, model_.kernel, model_.spec, segments(from, count, last), query_, key_value_, mixed_);
       product(layer.attention_output, mixed_, count, sum_, Activation::none, &x);
-      norm(layer.attention_norm, sum_, x, count);
+      norm(layer.attention_norm, sum_, x, count, &layer.up);
       product(layer.up, x, count, inner_, model_.spec.activation);
       product(layer.down, inner_, count, sum_, Activation::none, &x);
-      norm(layer.ffn_norm, sum_, x, count);
+      norm(layer.ffn_norm, sum_, x, count, at_once ? &next->key_value : nullptr);
     }
+  }
+
+  // As one list of tasks where both read the same rows.
+  void queries_keys_values(const Layer& layer) {
+    const Linear &one = layer.key_value, &two = layer.query;
+    const Kernel &k1 = *one.kernel, &k2 = *two.kernel;
+    if (k1.prepare != k2.prepare || one.smooth != two.smooth || one.shift != two.shift) {
+      product(one, x_, slice_.tokens, key_value_);
+      return product(two, x_, slice_.tokens, query_);
+    }
+    const Packed w1 = one.view(), w2 = two.view();
+    make_ready(one, x_, slice_.tokens);
+    multiply(team_, {{&k1, arguments(k1, w1, x_, slice_.tokens, key_value_)},
+                     {&k2, arguments(k2, w2, x_, slice_.tokens, query_)}});
+    ready_ = nullptr;
   }
 
   void keep_first_tokens() {
@@ -144,46 +167,55 @@ class Pass {
   void product(const Linear& linear, Matrix in, int rows, Matrix out, Activation activation = Activation::none,
                const Matrix* residual = nullptr) {
     const Packed w = linear.view();
-    GemmArgs args{};
-    args.a = in.data;
-    args.lda = in.stride * sizeof(float);
-    if (linear.kernel->prepare != nullptr) {
-      args.lda = linear.kernel->row_bytes(linear.k);
-      prepare(*linear.kernel, w, in, rows, args.lda);
-      args.a = prepared_;
-    }
-    args.rows = rows;
-    args.w = &w;
-    args.c = out.data;
-    args.ldc = out.stride;
+    make_ready(linear, in, rows);
+    GemmArgs args = arguments(*linear.kernel, w, in, rows, out);
     args.activation = activation;
     if (residual != nullptr) {
       args.residual = residual->data;
       args.ldr = residual->stride;
     }
     multiply(team_, *linear.kernel, args);
+    ready_ = nullptr;
   }
 
-  void prepare(const Kernel& kernel, const Packed& w, Matrix in, int rows, std::size_t stride) {
+  GemmArgs arguments(const Kernel& kernel, const Packed& w, Matrix in, int rows, Matrix out) const {
+    const bool prepared = kernel.prepare != nullptr;
+    GemmArgs args{};
+    args.a = prepared ? prepared_ : in.data;
+    args.lda = prepared ? kernel.row_bytes(w.k) : in.stride * sizeof(float);
+    args.rows = rows;
+    args.w = &w;
+    args.c = out.data;
+    args.ldc = out.stride;
+    return args;
+  }
+
+  // The rows of `in` as the product wants them, unless who wrote them saw to it.
+  void make_ready(const Linear& linear, Matrix in, int rows) {
+    if (ready_ == &linear || linear.kernel->prepare == nullptr) return;
+    team_.each_rows(rows, [&](int first, int count, Worker&) { prepare_rows(linear, in, first, count); });
+  }
+
+  void prepare_rows(const Linear& linear, Matrix in, int first, int count) {
+    const Kernel& kernel = *linear.kernel;
+    if (kernel.prepare == nullptr) return;
     auto* out = reinterpret_cast<unsigned char*>(prepared_);
-    team_.each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker&) {
-      const int first = task * kRowsPerTask;
-      kernel.prepare(in.row(first), in.stride, std::min(kRowsPerTask, rows - first), w,
-                     out + static_cast<std::size_t>(first) * stride);
-    });
+    out += static_cast<std::size_t>(first) * kernel.row_bytes(linear.k);
+    kernel.prepare(in.row(first), in.stride, count, linear.view(), out);
   }
 
-  void norm(const Norm& norm, Matrix in, Matrix out, int rows) {
-    team_.each((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int task, Worker&) {
-      const int first = task * kRowsPerTask;
-      norm_rows(norm, in.row(first), in.stride, out.row(first), out.stride, std::min(kRowsPerTask, rows - first));
+  // With the product that reads the rows next, if any: they are made ready for it while they are in the cache.
+  void norm(const Norm& norm, Matrix in, Matrix out, int rows, const Linear* next) {
+    team_.each_rows(rows, [&](int first, int count, Worker&) {
+      norm_rows(norm, in, out, first, count);
+      if (next != nullptr) prepare_rows(*next, out, first, count);
     });
+    ready_ = next;
   }
 
-  void norm_rows(const Norm& norm, const float* in, std::size_t in_stride, float* out, std::size_t out_stride,
-                 int rows) {
-    model_.kernel.layer_norm(in, in_stride, out, out_stride, rows, model_.spec.hidden, norm.weight.data(),
-                             norm.bias.data(), model_.spec.norm_eps);
+  void norm_rows(const Norm& norm, Matrix in, Matrix out, int first, int count) {
+    model_.kernel.layer_norm(in.row(first), in.stride, out.row(first), out.stride, count, model_.spec.hidden,
+                             norm.weight.data(), norm.bias.data(), model_.spec.norm_eps);
   }
 
   const Model& model_;
@@ -194,6 +226,7 @@ class Pass {
   Matrix x_, key_value_;                // all rows
   Matrix query_, mixed_, sum_, inner_;  // one chunk
   float* prepared_ = nullptr;           // the rows of the product at hand, as its kernel reads them
+  const Linear* ready_ = nullptr;       // the product for which they are there already
 };
 
 }  // namespace

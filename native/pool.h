@@ -7,6 +7,7 @@
 // and abandons what it inherited.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -44,6 +45,8 @@ class Pool {
     void each(int count, const Task& task);
     // Threads that take part: fewer than asked for where the system starts no more.
     int threads() const { return threads_; }
+    // At most so many from here on.
+    void limit(int threads) { threads_ = std::clamp(threads, 1, threads_); }
     Worker& caller();  // the calling thread's own buffers
     // Let those who wait have their turn first. What the buffers held is lost.
     void give_way();

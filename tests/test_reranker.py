@@ -248,7 +248,7 @@ def test_info(checkpoint: Path, native: Reranker) -> None:
     [
         ({"device": "cuda"}, DeviceError, "cuda"),
         ({"backend": "gpu"}, DeviceError, "native, reference"),
-        ({"precision": "int8"}, DeviceError, "int8"),
+        ({"precision": "fp16"}, DeviceError, "fp16"),
         ({"precision": "fp31"}, DeviceError, "not a precision"),
         ({"threads": 0}, DeviceError, "threads is 0, expected 1 to 1024"),
         ({"threads": 1025}, DeviceError, "threads is 1025, expected 1 to 1024"),

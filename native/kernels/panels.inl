@@ -45,8 +45,9 @@ float largest(const float* x, const Packed* w, int k) {
 }
 
 // Scale and factor of a symmetric quantisation to [-127, 127]. Numbers too small for the factor to be finite become 0.
+// Subtle: an infinite number makes the scale not-a-number, since what the others were rounded to means nothing then.
 struct Range {
-  explicit Range(float top) : scale(top / 127.0f), factor(top > 1e-35f ? 127.0f / top : 0.0f) {}
+  explicit Range(float top) : scale(top / 127.0f + (top - top)), factor(top > 1e-35f ? 127.0f / top : 0.0f) {}
   float scale, factor;
 };
 

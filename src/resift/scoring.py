@@ -3,8 +3,11 @@
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +18,13 @@ from resift.types import Aggregate, Float32, TokenSequence, Window, Windows
 
 # Pairs that are tokenised and scored before the next ones are: bounds the memory of a call of any size.
 _CHUNK = 1024
+# A chunk fills two batches or so: smaller ones cost the tokenizer and the engine more than they let overlap. The first
+# is a quarter of that, because nothing is scored while it is tokenised. Most tokens have 2 to 6 characters.
+_CHARACTERS_PER_TOKEN = 12
+_FIRST_SHARE = 4
+
+
+_Texts: TypeAlias = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +60,22 @@ class PairScorer:
         report = _Report(len(pairs), on_progress)
         queries: dict[str, EncodedQuery] = {}
         results: dict[tuple[str, str], PairLogit] = {}
-        for chunk in _chunks(list(counts), _CHUNK):
-            encoded = self._encode(chunk, queries, windows)
-            self._warn_of_unknown(encoded)
-            tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
-            sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
-            logits = iter(self._engine.score(sequences, on_scored=tracker.scored))
-            for texts, pair in zip(chunk, encoded, strict=True):
-                own = np.array([next(logits) for _ in pair.sequences], dtype=np.float32)
-                results[texts] = _combine(pair, own, windows)
+        chunks = list(_chunks(list(counts), self._engine.max_batch_tokens * _CHARACTERS_PER_TOKEN))
+
+        def encode(chunk: _Texts) -> list[EncodedPair]:
+            return self._encoder.encode(chunk, windows=windows, queries=queries)
+
+        with closing(_encoded_ahead(chunks, encode)) as encodings:
+            for chunk, encoded in zip(chunks, encodings, strict=True):
+                self._warn_of_unknown(encoded)
+                tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
+                sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
+                logits = self._engine.score(sequences, on_scored=tracker.scored)
+                at = 0
+                for texts, pair in zip(chunk, encoded, strict=True):
+                    end = at + len(pair.sequences)
+                    results[texts] = _combine(pair, logits[at:end], windows)
+                    at = end
         return [results[pair] for pair in pairs]
 
     def _warn_of_unknown(self, encoded: Sequence[EncodedPair]) -> None:
@@ -75,16 +92,6 @@ class PairScorer:
                 ResiftWarning,
                 stacklevel=2,
             )
-
-    def _encode(
-        self, chunk: Sequence[tuple[str, str]], queries: dict[str, EncodedQuery], windows: Windows | None
-    ) -> list[EncodedPair]:
-        for query, _ in chunk:
-            if query not in queries:
-                queries[query] = self._encoder.encode_query(query)
-        documents = list(dict.fromkeys(document for _, document in chunk))
-        texts = dict(zip(documents, self._encoder.encode_texts(documents, whole=windows is not None), strict=True))
-        return [self._encoder.pair(queries[query], texts[document], windows) for query, document in chunk]
 
 
 def sigmoid(logit: float) -> float:
@@ -142,6 +149,35 @@ class _Tracker:
         self._report.add(done)
 
 
-def _chunks(pairs: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
-    for start in range(0, len(pairs), size):
-        yield pairs[start : start + size]
+def _encoded_ahead(
+    chunks: Sequence[_Texts], encode: Callable[[_Texts], list[EncodedPair]]
+) -> Generator[list[EncodedPair]]:
+    """Yield each chunk encoded, while a thread encodes the next: the engine computes without the interpreter's lock.
+
+    One chunk needs no thread. The thread ends with the generator, which has to be closed where it is left early.
+    """
+    if len(chunks) < 2:
+        yield from map(encode, chunks)
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="resift-encode") as thread:
+        ahead = thread.submit(encode, chunks[0])
+        for chunk in chunks[1:]:
+            encoded = ahead.result()
+            ahead = thread.submit(encode, chunk)
+            yield encoded
+        yield ahead.result()
+
+
+def _chunks(pairs: Sequence[tuple[str, str]], characters: int) -> Iterator[_Texts]:
+    """Cut pairs into chunks of about so many characters, the first smaller, of `_CHUNK` pairs at most."""
+    chunk: list[tuple[str, str]] = []
+    room = characters // _FIRST_SHARE
+    for query, document in pairs:
+        size = len(query) + len(document)
+        if chunk and (size > room or len(chunk) == _CHUNK):
+            yield chunk
+            chunk, room = [], characters
+        chunk.append((query, document))
+        room -= size
+    if chunk:
+        yield chunk

@@ -55,7 +55,6 @@ def test_single_pair_as_list(checkpoint: Path) -> None:
     ("asked", "told"),
     [
         ({"use_fp16": True}, "use_fp16"),
-        ({"use_int8": True}, "use_int8"),
         ({"device": "cuda:0"}, "cuda:0"),
         ({"device": 0}, "cuda:0"),
         ({"devices": ["cuda:0", "cuda:1"]}, "cuda:1"),
@@ -72,6 +71,13 @@ def test_what_is_not_here_is_told_once_and_it_scores(checkpoint: Path, asked: di
     assert len(notices) == 1
     assert notices[0].filename == __file__
     assert reranker.compute_score(PAIRS) == expected
+
+
+def test_int8_is_near_and_not_equal(checkpoint: Path) -> None:
+    exact = FlagReranker(checkpoint).compute_score(PAIRS)
+    rounded = FlagReranker(checkpoint, use_int8=True, use_fp16=True).compute_score(PAIRS)
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, abs=0.1)
 
 
 @pytest.mark.parametrize(

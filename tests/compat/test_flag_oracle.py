@@ -45,9 +45,8 @@ def test_token_ids(name: str, folder: Path) -> None:
     encoder = PairEncoder(checkpoint.tokenizer, checkpoint.spec, limits=limits)
     with FlagReranker(folder, backend="reference", **case["made"]) as reranker:
         texts = [reranker._instructed(pair) for pair in GOLDEN["pairs"]]
-    documents = encoder.encode_texts([document for _, document in texts], whole=False)
-    for i, ((query, _), document) in enumerate(zip(texts, documents, strict=True)):
-        (sequence,) = encoder.pair(encoder.encode_query(query), document).sequences
+    for i, pair in enumerate(encoder.encode(texts)):
+        (sequence,) = pair.sequences
         assert sequence.ids.tolist() == case["ids"][i], f"pair {i}"
 
 

@@ -88,18 +88,20 @@ def select(batch, order):
     return Batch(batch.ids[rows], offsets, None if batch.types is None else batch.types[rows])
 
 
-def oracle(spec, tensors, batch):
-    """Logits in float64, every sequence alone, every token in every layer."""
+def oracle(spec, tensors, batch, product=None):
+    """Logits in float64, every sequence alone, every token in every layer; `product(weights, name, x)` may round."""
     w = {name: widened(array) for name, array in tensors.items()}
     spans = zip(batch.offsets[:-1], batch.offsets[1:], strict=True)
     types = np.zeros_like(batch.ids) if batch.types is None else batch.types
-    return np.array([_logit(spec, w, batch.ids[a:b], types[a:b]) for a, b in spans])
+    return np.array([_logit(spec, w, batch.ids[a:b], types[a:b], product) for a, b in spans])
 
 
-def _logit(spec, w, ids, types):
+def _logit(spec, w, ids, types, product):
     heads, length = spec["heads"], len(ids)
 
     def linear(x, name):
+        if product is not None:
+            return product(w, name, x)
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
     def norm(x, name):
@@ -116,10 +118,15 @@ def _logit(spec, w, ids, types):
             linear(x, f"{layer}.attention.{part}").reshape(length, heads, -1).transpose(1, 0, 2)
             for part in ("query", "key", "value")
         )
-        scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
-        weights = np.exp(scores - scores.max(-1, keepdims=True))
-        mixed = (weights / weights.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(length, -1)
+        blocks = [_attention(q[:, at : at + 512], k, v) for at in range(0, length, 512)]
+        mixed = np.concatenate(blocks, axis=1).transpose(1, 0, 2).reshape(length, -1)
         x = norm(x + linear(mixed, f"{layer}.attention.output"), f"{layer}.attention.norm")
         inner = _ACTIVATIONS[spec["activation"]](linear(x, f"{layer}.ffn.up"))
         x = norm(x + linear(inner, f"{layer}.ffn.down"), f"{layer}.ffn.norm")
     return linear(np.tanh(linear(x[0], "head.dense")), "head.output")[0]
+
+
+def _attention(q, k, v):
+    scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True) @ v

@@ -98,6 +98,10 @@ void many_engines() {
   auto session = again.session();
   at_once(session, 50, working);
   await_members(2);
+  session.limit(5);
+  EXPECT(session.threads() == 3);
+  session.limit(0);
+  EXPECT(session.threads() == 1 && at_once(session, 50, working) == 1);
 }
 
 void exceptions() {

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,8 +52,7 @@ def words(*ids: int) -> str:
 
 
 def pair(built: PairEncoder, query: str, document: str, windows: Windows | None = None) -> EncodedPair:
-    (text,) = built.encode_texts([document], whole=windows is not None)
-    return built.pair(built.encode_query(query), text, windows)
+    return built.encode([(query, document)], windows=windows)[0]
 
 
 def test_roberta_pair() -> None:
@@ -131,13 +132,9 @@ def test_a_long_text_is_not_read_to_its_end_for_nothing() -> None:
         def __init__(self) -> None:
             self.inner = tokenizer()
 
-        def encode(self, text: str, *, add_special_tokens: bool) -> object:
-            self.read += len(text)
-            return self.inner.encode(text, add_special_tokens=add_special_tokens)
-
-        def encode_batch(self, texts: list[str], *, add_special_tokens: bool) -> object:
+        def encode_batch_fast(self, texts: list[str], *, add_special_tokens: bool) -> object:
             self.read += sum(map(len, texts))
-            return self.inner.encode_batch(texts, add_special_tokens=add_special_tokens)
+            return self.inner.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
 
     counting = Counting()
     built = PairEncoder(counting, spec(), limits=Limits(40, 30, "flag"))  # type: ignore[arg-type]
@@ -150,6 +147,9 @@ class Features:
 
     def encode_query(self, query_ids: Int32) -> Int32:
         return query_ids
+
+    def match_many(self, query: Int32, documents: Sequence[Int32]) -> list[tuple[Int32, Int32, float]]:
+        return [self.match(query, ids) for ids in documents]
 
     def match(self, query: Int32, document_ids: Int32) -> tuple[Int32, Int32, float]:
         return np.full(len(query), 3), np.full(len(document_ids), 4), float(np.isin(query, document_ids).sum())

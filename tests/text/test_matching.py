@@ -151,3 +151,25 @@ def test_tables_of_another_vocabulary_are_refused(config: dict[str, object]) -> 
     )
     with pytest.raises(ValueError, match="token_idf has shape"):
         Matcher.load(config, FOLDER, small)
+
+
+def test_many_documents_are_matched_as_one_by_one(matcher: Matcher, tokenizer: Tokenizer) -> None:
+    """Bit for bit, whatever stands beside them: also texts that begin inside a word, and empty ones."""
+    whole = [ids(tokenizer, text) for pair in PAIRS for text in pair]
+    texts = [text[start:] for text in whole for start in (0, 1, 2)] + [whole[0][:0]] + [whole[1]] * 200
+    features = matcher.encode_query(whole[0])
+    alone = [matcher.match(features, text) for text in texts]
+    for order in (range(len(texts)), range(len(texts) - 1, -1, -1)):
+        together = matcher.match_many(features, [texts[i] for i in order])
+        for i, (query_types, types, prior) in zip(order, together, strict=True):
+            assert query_types.tolist() == alone[i][0].tolist() and types.tolist() == alone[i][1].tolist()
+            assert prior == alone[i][2]
+    assert matcher.match_many(features, []) == []
+
+
+def test_grams_of_many_texts_are_those_of_each(tokenizer: Tokenizer) -> None:
+    cut, random = GramTable(tokenizer), np.random.RandomState(0)
+    sizes = [*range(12), 100]
+    texts = [random.randint(0, tokenizer.get_vocab_size(), sizes[i % len(sizes)]) for i in range(60)]
+    for text, found in zip(texts, cut.many(texts), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(found, cut(text), strict=True))

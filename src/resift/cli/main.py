@@ -25,6 +25,7 @@ COMMANDS = {
     "quantize": "write a small, fast copy of a model, checked against full precision",
     "pull": "download a model once, to use it offline",
     "models": "list the models that are on this machine",
+    "bench": "measure a model on this machine, alone or with its peers",
     "doctor": "show what resift would use here and why, and test it",
 }
 """Every command is the module of this package with its name: `configure(parser)` and `run(args, open_reranker)`."""
@@ -127,7 +128,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
     options = parser.parse_intermixed_args([*head, *tail])
     for name, value in vars(options).items():
         if isinstance(value, list):
-            setattr(options, name, [text.removeprefix(_LITERAL) for text in value])
+            setattr(options, name, [text.removeprefix(_LITERAL) if isinstance(text, str) else text for text in value])
         elif isinstance(value, str):
             setattr(options, name, value.removeprefix(_LITERAL))
     return options

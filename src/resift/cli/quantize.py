@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="the folder to write")
     parser.add_argument("--precision", choices=["int8", "bf16"], default="int8", help="of the weights (default: int8)")
     parser.add_argument(
-        "--embeddings", choices=["int8", "int4"], help="of the embedding tables (default: int4 if they are large)"
+        "--embeddings", choices=["int8", "int4"], help="of the word embeddings (default: int4 if they are large)"
     )
     parser.add_argument("--revision", metavar="REV", help="commit, tag or branch of a hub model")
     parser.add_argument("--cache-dir", metavar="FOLDER", type=Path, help="where downloaded models are kept")

@@ -16,7 +16,7 @@ def tell_absent(devices: Devices | None, *, also: Sequence[str] = (), stacklevel
     """Warn, once, of devices that are not available and of whatever else (`also`) is done in another way."""
     asked = [f"device {name!r} is not available" for name in _names(devices) if name not in _HERE]
     if asked or also:
-        warnings.warn(f"{'; '.join([*asked, *also])}: scoring on the CPU in fp32", ResiftWarning, stacklevel=stacklevel)
+        warnings.warn(f"{'; '.join([*asked, *also])}: scoring on the CPU", ResiftWarning, stacklevel=stacklevel)
 
 
 def _names(devices: Devices | None) -> list[str]:

@@ -50,12 +50,13 @@ class FlagReranker:
     ) -> None:
         """Load a model; None is the embedded one.
 
-        What this machine or version does not have (`use_fp16`, `use_int8`, a GPU) is replaced by the nearest
-        thing that it has, with a ResiftWarning. `trust_remote_code` is accepted and ignored: resift never
+        What this machine or version does not have (`use_fp16`, a GPU) is replaced by the nearest thing that it has,
+        with a ResiftWarning. `use_int8` rounds the weights while they are loaded; `resift quantize` makes a folder
+        that is more exact, verified, and loads at once. `trust_remote_code` is accepted and ignored: resift never
         runs code that comes with a model. `max_length` None is 512, or the model's own limit where that is
         lower; `query_max_length` None is 3/4 of it. `backend` is that of `Reranker`.
         """
-        also = [text for asked, text in ((use_fp16, "use_fp16 needs a GPU"), (use_int8, "no use_int8 yet")) if asked]
+        also = ["use_fp16 needs a GPU"] if use_fp16 and not use_int8 else []
         tell_absent(devices if devices is not None else device, also=also, stacklevel=3)
         if trust_remote_code:
             warnings.warn("trust_remote_code: resift runs no code from models", ResiftWarning, stacklevel=2)
@@ -72,6 +73,7 @@ class FlagReranker:
             query_max_length=query_max_length,
             max_batch_tokens=min(batch_size * (max_length or _MAX_LENGTH), _MAX_BATCH_TOKENS),
             truncation="flag",
+            precision="int8" if use_int8 else None,
             backend=backend,
             cache_dir=cache_dir,
         )

@@ -42,6 +42,11 @@ class Engine:
         self._backend: Backend | None = backend
         self._max_batch_tokens = max_batch_tokens
 
+    @property
+    def max_batch_tokens(self) -> int:
+        """Tokens of the largest batch, unless a sequence alone has more."""
+        return self._max_batch_tokens
+
     def score(
         self, sequences: Sequence[TokenSequence], *, on_scored: Callable[[Sequence[int]], None] | None = None
     ) -> Float32:

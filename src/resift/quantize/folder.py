@@ -31,8 +31,8 @@ _COPIED = (
 _FEW_PIECES = 20_000
 """A tokenizer.json of fewer pieces loads fast as it is."""
 _PLAIN_DTYPES = {np.dtype(np.float32): "F32", np.dtype(np.float16): "F16", np.dtype(np.uint16): "BF16"}
-_TABLE_GROUPS = {"embeddings.word": 128, "embeddings.position": 32}
-"""Columns of a group: the position table is small, so narrow groups cost nothing."""
+_WIDEST_GROUP = {"int8": 128, "int4": 256, "plain": 256}
+"""Columns of a group. With 250,002 tokens the scales of int4 take 2 MB so, which the position table needs for int8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _table(checkpoint: Checkpoint, name: str, plan: Plan) -> _Table:
     kept = plan.kept if name == "embeddings.word" else None
     rows = np.arange(len(source)) if kept is None else kept
     form = plan.tables[name]
-    groups = group_count(source.shape[1], widest=_TABLE_GROUPS[name])
+    groups = group_count(source.shape[1], widest=_WIDEST_GROUP[form])
     shape = (len(rows), source.shape[1])
     slots = (
         {name: Slot(_PLAIN_DTYPES[source.dtype], shape)} if form == "plain" else table_slots(name, *shape, form, groups)

@@ -49,7 +49,7 @@ class Options:
 
     Attributes:
         precision: of the matrices.
-        embeddings: form of the word and position tables; None for int4 where the vocabulary is large, else int8.
+        embeddings: form of the word table; None for int4 where the vocabulary is large, else int8.
         languages: codes of the languages whose tokens stay; None keeps all.
         vocabulary_texts: texts whose tokens stay too; None for none.
         tolerance: what may be lost.
@@ -151,7 +151,7 @@ class _Job:
         return Plan(
             precision=options.precision,
             linears=self._linears(),
-            tables={"embeddings.word": form, "embeddings.position": form},
+            tables={"embeddings.word": form, "embeddings.position": "int8"},
             kept=vocabulary.kept if len(vocabulary.kept) < checkpoint.spec.vocab else None,
             tokenizer=vocabulary.tokenizer,
             languages=options.languages,
@@ -175,16 +175,13 @@ class _Job:
         """Return some of the pairs as tokens, spread over all of them."""
         encoder = _encoder(self.checkpoint, _CALIBRATION_LENGTH)
         places = np.unique(np.linspace(0, len(self.pairs) - 1, _CALIBRATION_PAIRS).astype(int))
-        sequences: list[TokenSequence] = []
-        for pair in (self.pairs[i] for i in places):
-            (text,) = encoder.encode_texts([document_text(pair.document, None)], whole=False)
-            sequences += encoder.pair(encoder.encode_query(scrub(pair.query)), text).sequences
-        return sequences
+        chosen = [self.pairs[i] for i in places]
+        texts = [(scrub(pair.query), document_text(pair.document, None)) for pair in chosen]
+        return [sequence for pair in encoder.encode(texts) for sequence in pair.sequences]
 
     def _steps(self, plan: Plan, full: Float32, scratch: Path) -> Iterator[tuple[str, Plan]]:
         """Yield (what, plan): the first, then, as long as the caller asks for another, more and more precise ones."""
-        tables = ", ".join(sorted(set(plan.tables.values())))
-        yield f"{plan.precision}, embeddings in {tables}", plan
+        yield f"{plan.precision}, embeddings in {plan.tables['embeddings.word']}", plan
         blamed = self._tables_to_blame(full, scratch / _ATTEMPT)
         yield from more_precise(plan, tables_to_blame=blamed, tables_fixed=self.options.embeddings is not None)
 

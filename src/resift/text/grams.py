@@ -8,6 +8,8 @@ grams rank better than words or stems, and they need no word segmenter.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 SEPARATOR, WORD, DENSE = 0, 1, 2
+_FOLLOWERS = 3
 # Odd multipliers of a gram's characters: a gram's key is the sum of the products modulo 2^64. The last two are those of
 # dense scripts.
 MULTIPLIERS = np.array(
@@ -50,56 +53,80 @@ class GramTable:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         """Read the pieces; special tokens have no characters."""
-        codes, self._width = _piece_characters(tokenizer)
-        self._first = np.cumsum(self._width) - self._width
-        self._codes = codes.astype(np.uint64)
+        codes, width = _piece_characters(tokenizer)
         known, inverse = np.unique(codes, return_inverse=True)
-        self._kind = np.array([_kind(int(c)) for c in known], np.int8)[inverse]
-        self._digit = np.array([_is_digit(int(c)) for c in known], np.bool_)[inverse]
+        kind = np.array([_kind(int(c)) for c in known], np.int8)[inverse]
+        digit = np.array([_is_digit(int(c)) for c in known], np.bool_)[inverse]
         script = np.array([SCRIPTS.index(_script(int(c))) for c in known], np.int64)[inverse]
-        owner = np.repeat(np.arange(len(self._width)), self._width)
-        letter = self._kind != SEPARATOR
-        self.letters = np.bincount(owner[letter], minlength=len(self._width))  # [vocabulary] of each piece
-        self.scripts = np.zeros((len(self._width), len(SCRIPTS)))  # [vocabulary, scripts] letters of each script
+        owner = np.repeat(np.arange(len(width)), width)
+        letter = kind != SEPARATOR
+        self.letters = np.bincount(owner[letter], minlength=len(width))  # [vocabulary] of each piece
+        self.scripts = np.zeros((len(width), len(SCRIPTS)))  # [vocabulary, scripts] letters of each script
         np.add.at(self.scripts, (owner[letter], script[letter]), 1.0)
+        # One more piece, of separators, stands behind every text, so that each character has followers.
+        self._end = np.array([len(width)])
+        self._width = np.append(width, _FOLLOWERS)
+        self._first = np.cumsum(self._width) - self._width
+        self._codes = np.append(codes, [0] * _FOLLOWERS).astype(np.uint64)
+        self._kind = np.append(kind, np.full(_FOLLOWERS, SEPARATOR, np.int8))
+        self._digit = np.append(digit, [False] * _FOLLOWERS)
 
     def __call__(self, ids: Ids) -> Grams:
         """Cut a text, int[tokens], into its grams."""
+        return self.many([ids])[0]
+
+    def many(self, texts: Sequence[Ids]) -> list[Grams]:
+        """Cut texts, each int[tokens], into their grams: for short ones much faster than one by one."""
+        ids = np.concatenate([part for text in texts for part in (text, self._end)])
         width = self._width[ids]
         ends = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(width, out=ends[1:])
-        size = int(ends[-1])
-        where = np.arange(size) + np.repeat(self._first[ids] - ends[:-1], width)
-        # Three separators behind the text, so that every character has followers.
-        kind = np.zeros(size + 3, np.int8)
-        kind[:size] = self._kind[where]
-        code = self._codes[where]
+        tokens = np.cumsum([0] + [len(text) + 1 for text in texts])  # where each text begins in `ids`
+        begins = ends[tokens]  # and in characters
+        size = int(ends[-1]) - _FOLLOWERS
+        where = np.arange(size + _FOLLOWERS) + np.repeat(self._first[ids] - ends[:-1], width)
+        kind, code = self._kind[where], self._codes[where]
         word, dense = kind == WORD, kind[:-2] == DENSE
         # A word is spelt with one boundary before and one behind, whatever the separators are.
-        spelt = np.full(size + 3, BOUNDARY)
-        np.copyto(spelt[:size], code, where=word[:size])
+        spelt = np.full(size + _FOLLOWERS, BOUNDARY)
+        np.copyto(spelt, code, where=word)
         one = word[1:-2] & ~dense[:-1]  # the next character belongs to the word
+        one[begins[1:-1] - 1] = False  # but not to that of the next text
         two, three = one & word[2:-1], word[3:]
         pair = dense[:-1] & dense[1:]
-        word, dense = word[:size], dense[:-1]
+        word, dense, code, kind = word[:size], dense[:-1], code[:size], kind[:size]
         key = spelt[:-3] * MULTIPLIERS[0] + spelt[1:-2] * MULTIPLIERS[1] + spelt[2:-1] * MULTIPLIERS[2] * one
         single = code * MULTIPLIERS[4]
-        fine = np.where(dense, single, key)[dense | one]
+        kept = dense | one
+        fine = np.where(dense, single, key)[kept]
         key += spelt[3:] * MULTIPLIERS[3] * two
         np.copyto(key, single, where=dense)
         key[:-1] += code[1:] * MULTIPLIERS[5] * pair[:-1]
         # A word right behind a dense character or the text's edge has no separator to begin at.
-        kind = kind[:size]
-        fresh = kind != SEPARATOR
-        fresh[1:] &= (kind[:-1] != kind[1:]) & fresh[:-1]
+        inside = kind != SEPARATOR
+        fresh = inside.copy()
+        fresh[1:] &= (kind[:-1] != kind[1:]) & inside[:-1]
+        fresh[begins[1:-1]] = inside[begins[1:-1]]
         alone = dense & ~pair
         alone[1:] &= ~pair[:-1]
         start = np.flatnonzero((one & (~word | two)) | (fresh & word & ~two) | pair | alone)
-        length = 1 + pair + one + two + (two & three)
+        length = (1 + pair + one + two + (two & three))[start]
         place = np.cumsum(2 * dense + 1)
-        digit = np.append(self._digit[where], False)
-        digit = digit[start] | (digit[start + 1] & ~word[start] & ~dense[start])
-        return Grams(fine, key[start], start, length[start], place[start], digit, kind != SEPARATOR, ends)
+        starts_digit = self._digit[where]
+        starts_digit = starts_digit[start] | (starts_digit[start + 1] & ~word[start] & ~dense[start])
+        # Where each text's part of these arrays begins.
+        coarse_at = np.searchsorted(start, begins)
+        fine_at = np.searchsorted(np.flatnonzero(kept), begins)
+        before = place[begins[:-1] - 1] if size else begins[:-1]
+        key, place = key[start], place[start]
+        return [
+            Grams(
+                fine[fine_at[i] : fine_at[i + 1]], key[a:b], start[a:b] - begins[i], length[a:b],
+                place[a:b] - (before[i] if i else 0), starts_digit[a:b],
+                inside[begins[i] : begins[i + 1] - _FOLLOWERS], ends[tokens[i] : tokens[i + 1]] - begins[i],
+            )
+            for i, (a, b) in enumerate(pairwise(coarse_at))
+        ]  # fmt: skip
 
 
 def _piece_characters(tokenizer: tokenizers.Tokenizer) -> tuple[NDArray[np.int64], Ints]:

@@ -11,7 +11,7 @@ depends on how a matrix product is split. BM25: Robertson and Zaragoza, The Prob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ RARITY = (2.5, 5.0)  # idf limits between the rarities of a token
 SIMILAR = (0.45, 0.65)  # cosines from which on an unmatched token is at level 1, 2
 PARTLY, FULLY = 0.4, 0.99  # matched shares of a token's letters for level 3, 4
 SMALL_PRODUCT = 1 << 17
+TOKENS_AT_ONCE = 2048  # whose characters, as integers of 64 bits, stay in a core's cache
 _PRIOR = ("mean", "scale", "skip", "w1", "b1", "w2")
 FEATURES = (
     "coarse_bm25", "coarse_saturation", "coarse_flat", "fine_saturation", "token_saturation", "bigram_cover",
@@ -169,8 +170,26 @@ class Matcher:
 
         `document_ids` int[nd] without special tokens; [CLS] and both [SEP] have type 0.
         """
-        ids = np.asarray(document_ids, np.int64)
-        grams, at, similar = self._compare(query, ids)
+        return self.match_many(query, [document_ids])[0]
+
+    def match_many(self, query: QueryFeatures, documents: Sequence[Ids]) -> list[tuple[Types, Types, float]]:
+        """Return what `match` returns for each document, in less time for many."""
+        texts = [np.asarray(ids, np.int64) for ids in documents]
+        return [self._match(query, ids, grams) for ids, grams in zip(texts, self._cut_many(texts), strict=True)]
+
+    def _cut_many(self, texts: Sequence[Ids]) -> Iterator[Grams]:
+        """Cut texts, as many at a time as a core's cache holds."""
+        some: list[Ids] = []
+        for ids in texts:
+            some.append(ids)
+            if sum(map(len, some)) >= TOKENS_AT_ONCE:
+                yield from self._cut.many(some)
+                some = []
+        if some:
+            yield from self._cut.many(some)
+
+    def _match(self, query: QueryFeatures, ids: Ids, grams: Grams) -> tuple[Types, Types, float]:
+        at, similar = query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
         features = self._features(query, ids, grams, at, similar)
         query_hit = query.coarse.occurrences(at)[query.at] > 0
         query_types = self._types(query.ids, query.grams, query_hit, similar.max(axis=1, initial=0.0))
@@ -181,18 +200,15 @@ class Matcher:
     def features(self, query: QueryFeatures, document_ids: Ids) -> Floats:
         """Return the numbers that the prior is computed from, float64[features], named in FEATURES."""
         ids = np.asarray(document_ids, np.int64)
-        return self._features(query, ids, *self._compare(query, ids))
+        grams = self._cut(ids)
+        similar = _cosines(query.vectors, self._vectors[ids])
+        return self._features(query, ids, grams, query.coarse.locate(grams.coarse), similar)
 
     def gram_idf(self, keys: Keys) -> Floats:
         """Return the idf of grams from the hashed table: the greater of two slots, each shared at its lower value."""
         first, second = slots(keys, len(self._gram_idf))
         idf: Floats = np.maximum(self._gram_idf[first], self._gram_idf[second]).astype(np.float64) * IDF_STEP
         return idf
-
-    def _compare(self, query: QueryFeatures, ids: Ids) -> tuple[Grams, Ints, NDArray[np.float32]]:
-        """Return the document's grams, the query term of each, and the cosines of the tokens [nq, nd]."""
-        grams = self._cut(ids)
-        return grams, query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
 
     def _features(self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]) -> Floats:
         coarse, count = query.coarse, query.coarse.occurrences(at)

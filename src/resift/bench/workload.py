@@ -1,5 +1,6 @@
 """Seeded pairs of known length, made of the tokenizer's own words, so that no data set is needed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,12 @@ def make_workload(name: str, tokenizer: Tokenizer, *, pairs: int | None = None, 
     workload = Workload(name, [(query, text) for text in texts], lengths)
     _check(workload, tokenizer)
     return workload
+
+
+def given_workload(name: str, pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, max_length: int) -> Workload:
+    """Make a workload of the caller's pairs, as far as `max_length` tokens of each are read."""
+    encoded = tokenizer.encode_batch(list(pairs))
+    return Workload(name, list(pairs), [min(len(encoding.ids), max_length) for encoding in encoded])
 
 
 NAMES = ("rag", "uniform-128", "uniform-512", "single", "ten")

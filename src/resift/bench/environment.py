@@ -5,14 +5,11 @@ import importlib.util
 import os
 import platform
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-try:
-    import resource
-except ImportError:  # Windows: no such module, and no /proc/stat either
-    resource = None  # type: ignore[assignment]
 
 _FEATURES = (
     "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16",
@@ -80,6 +77,18 @@ def usable_cores() -> int:
     return allowed if quota is None else max(1, min(allowed, int(quota)))
 
 
+def one_a_core(cpus: Sequence[int], root: Path = Path("/sys/devices/system/cpu")) -> list[int]:
+    """Return the CPUs in an order that takes one of each physical core before it takes a second."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for cpu in cpus:
+        file = root / f"cpu{cpu}/topology/thread_siblings_list"
+        core = file.read_text() if file.exists() else str(cpu)
+        turns.append((seen[core], cpu))
+        seen[core] += 1
+    return [cpu for _, cpu in sorted(turns)]
+
+
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     """Return the cores that the control group grants, None without a limit (versions 2 and 1)."""
     version_2 = root / "cpu.max"
@@ -105,12 +114,28 @@ def memory() -> dict[str, int]:
 
 def peak_memory_mb() -> float | None:
     """Return the most memory that this process held: mapped files that were read are part of it."""
+    # Subtle: ru_maxrss would start from what the parent held when it forked.
+    held = _status_mb("VmHWM")
+    if (
+        held is None and importlib.util.find_spec("resource") is not None
+    ):  # macOS counts bytes; Windows has no such module
+        import resource
+
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return held
+
+
+def resident_memory_mb() -> float | None:
+    """Return the memory that this process holds now, mapped files included; None where the machine does not say."""
+    return _status_mb("VmRSS")
+
+
+def _status_mb(field: str) -> float | None:
     status = Path("/proc/self/status")
-    if status.exists():
-        # Subtle: ru_maxrss would start from what the parent held when it forked.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return None if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str | None]:

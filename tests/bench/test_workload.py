@@ -1,7 +1,7 @@
 import pytest
 from tokenizers import Tokenizer
 
-from benchmarks.workload import NAMES, make_workload
+from resift.bench.workload import NAMES, make_workload
 from tests.vocabularies import unigram, wordpiece
 
 

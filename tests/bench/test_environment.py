@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environment import Clock, Disturbance, cgroup_quota, clock, disturbance, record, versions
+from resift.bench.environment import Clock, Disturbance, cgroup_quota, clock, disturbance, one_a_core, record, versions
 
 
 def test_what_others_took_is_what_the_machine_used_and_we_did_not() -> None:
@@ -54,3 +54,12 @@ def test_versions_of_what_is_there_and_what_is_not() -> None:
 def test_the_record_names_no_machine() -> None:
     assert {"processor", "features", "cores", "usable_cores", "python"} <= set(record())
     assert not {"hostname", "user", "path"} & set(record())
+
+
+@pytest.mark.parametrize(("siblings", "order"), [("0-1", [0, 2, 1, 3]), (None, [0, 1, 2, 3])])
+def test_one_cpu_of_each_core_comes_first(tmp_path: Path, siblings: str | None, order: list[int]) -> None:
+    for cpu, core in enumerate(["0-1", "0-1", "2-3", "2-3"] if siblings else []):
+        file = tmp_path / f"cpu{cpu}/topology/thread_siblings_list"
+        file.parent.mkdir(parents=True)
+        file.write_text(core)
+    assert one_a_core([0, 1, 2, 3], tmp_path) == order

@@ -14,6 +14,8 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace resift {
@@ -125,6 +127,16 @@ CpuFeatures detect_cpu() {
   f.neon = true;
 #endif
   return f;
+}
+
+bool permit_tiles() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM; the number of the tiles' state
+  static const bool granted = syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
 }
 
 std::map<std::string, bool> feature_table(const CpuFeatures& f) {

@@ -17,6 +17,11 @@ struct CpuFeatures {
 };
 
 CpuFeatures detect_cpu();
+
+// Ask the system, once for this process, to let it use tile registers (AMX): Linux saves their 8 KB for those threads
+// only that use them. False where it does not know the question or declines it.
+bool permit_tiles();
+
 std::map<std::string, bool> feature_table(const CpuFeatures& features);
 
 // CPUs granted by the control groups of this process (versions 1 and 2), or nothing when there is no limit.

@@ -20,12 +20,20 @@ bool has_avx512(const CpuFeatures& c) {
   return c.avx512f && c.avx512bw && c.avx512dq && c.avx512vl && c.fma && c.f16c;
 }
 bool has_avx512_bf16(const CpuFeatures& c) { return has_avx512(c) && c.avx512_vnni && c.avx512_bf16; }
+bool has_amx(const CpuFeatures& c) {
+#if defined(RESIFT_EMULATE_TILES)
+  return has_avx512_bf16(c);
+#else
+  return has_avx512_bf16(c) && c.amx_tile && c.amx_int8 && c.amx_bf16 && permit_tiles();
+#endif
+}
 #endif
 
 // Best first.
 const std::vector<Level>& levels() {
   static const std::vector<Level> table = {
 #if defined(RESIFT_X86)
+      {"amx", {&amx_bf16, &amx_int8}, has_amx},
       {"avx512_bf16", {&avx512_bf16_bf16, &avx512_bf16_int8}, has_avx512_bf16},
       {"avx512_vnni",
        {&avx512_vnni_int8},

@@ -26,7 +26,7 @@ struct WordsInt8 {
   static constexpr int kRows = 5, kDepth = 512, kHeader = kRowHeader, kBytes = 2, kWeightBytes = 1;
   static constexpr int kColumns = 8;  // outputs of a register tile
   static constexpr Precision kPrecision = Precision::int8;
-  static constexpr int kRowSlack = 0;
+  static constexpr int kRowGroup = 1;
   static constexpr auto row_bytes = row_bytes_words;
   static constexpr auto prepare = prepare_words;
 

@@ -39,12 +39,13 @@ struct Bf16Ops {
 struct Bf16Dot {
   using Sum = float;
   static constexpr Precision kPrecision = Precision::bf16;
-  static constexpr int kRowSlack = 0;
+  static constexpr int kRowGroup = 1;
   static constexpr auto row_bytes = row_bytes_bf16;
   static constexpr auto prepare = prepare_bf16;
   static constexpr auto spin = DotTile<Bf16Ops>::spin;
 
   static constexpr int kRows = Bf16Ops::kRows, kDepth = 512, kHeader = 0, kBytes = 2, kWeightBytes = 2;
+  static constexpr int kQueryTiles = 4;
 
   static void block(const uint8_t* a, size_t lda, int rows, const uint8_t* b, int k, bool first, Sum* out) {
     DotTile<Bf16Ops>::block(a, lda, rows, b, k / 2, first, out);

@@ -7,7 +7,7 @@ struct PlainInt8 {
   using Sum = int32_t;
   static constexpr Precision kPrecision = Precision::int8;
   static constexpr int kRows = 4, kDepth = 512, kHeader = kRowHeader, kBytes = 1, kWeightBytes = 1;
-  static constexpr int kRowSlack = 0;
+  static constexpr int kRowGroup = 1;
   static constexpr auto row_bytes = row_bytes_int8;
   static constexpr auto prepare = prepare_int8<0>;
 

@@ -23,22 +23,21 @@ inline Vec moved(const float* x, const Packed* w, int j, int n) {
   return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
 }
 
-// `moved` for a whole vector.
-inline Vec moved(const float* x, const float* shift, const float* smooth, int j) {
+// The same for all lanes, without the cost of a mask.
+inline Vec moved(const float* x, const Packed* w, int j) {
   Vec v = vload(x + j);
-  if (shift != nullptr) v = vsub(v, vload(shift + j));
-  return smooth == nullptr ? v : vmul(v, vload(smooth + j));
+  if (w == nullptr) return v;
+  if (w->shift != nullptr) v = vsub(v, vload(w->shift + j));
+  return w->smooth == nullptr ? v : vmul(v, vload(w->smooth + j));
 }
 
 // The largest |moved x[j]|; not-a-number when there is one.
 float largest(const float* x, const Packed* w, int k) {
-  const float* shift = w == nullptr ? nullptr : w->shift;
-  const float* smooth = w == nullptr ? nullptr : w->smooth;
   Vec top = vset(0.0f), other = top;  // two, so that one comparison need not wait for the other
   int j = 0;
   for (; j + 2 * kLanes <= k; j += 2 * kLanes) {
-    top = vtop_abs(top, moved(x, shift, smooth, j));
-    other = vtop_abs(other, moved(x, shift, smooth, j + kLanes));
+    top = vtop_abs(top, moved(x, w, j));
+    other = vtop_abs(other, moved(x, w, j + kLanes));
   }
   for (; j < k; j += kLanes) top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
   return vtop_of_abs(vtop_abs(top, other));
@@ -55,16 +54,19 @@ inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
   return vmul(moved(x, w, j, n), factor);
 }
 
-// x to bytes, filled up with zeros to a multiple of 64.
-inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out) {
-  const float* shift = w == nullptr ? nullptr : w->shift;
-  const float* smooth = w == nullptr ? nullptr : w->smooth;
+// x to bytes, filled up with zeros to a multiple of 64; each 64 bytes `line` further than the last.
+inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
   const Vec f = vset(factor);
-  int j = 0;
-  for (; j + kLanes <= k; j += kLanes) vstore_i8(out + j, vmul(moved(x, shift, smooth, j), f), flip);
-  for (; j < padded(k); j += kLanes) {
-    const int n = k - j < kLanes ? k - j : kLanes;
-    vstore_i8(out + j, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
+  int from = 0;
+  for (; from + 64 <= k; from += 64, out += line) {
+    RESIFT_UNROLL
+    for (int j = 0; j < 64; j += kLanes) vstore_i8(out + j, vmul(moved(x, w, from + j), f), flip);
+  }
+  if (from < k) {
+    for (int j = from; j < from + 64; j += kLanes) {
+      const int n = k - j < kLanes ? k - j : kLanes;
+      vstore_i8(out + j - from, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
+    }
   }
 }
 

@@ -3,22 +3,41 @@
 namespace resift {
 namespace {
 
+// add(add(0, x0), x1) ... lane by lane in four chains, their sums in an order that only n decides.
+template <class Add>
+inline float vsum_of(const float* x, int n, const Add& add) {
+  constexpr int kChains = 4;  // one would wait for each addition
+  Vec sum[kChains];
+  for (Vec& s : sum) s = vset(0.0f);
+  int j = 0;
+  for (; j + kChains * kLanes <= n; j += kChains * kLanes) {
+    RESIFT_UNROLL
+    for (int i = 0; i < kChains; ++i) sum[i] = add(sum[i], vload(x + j + i * kLanes));
+  }
+  for (; j < n; j += kLanes) {
+    const int m = smaller(kLanes, n - j);
+    sum[0] = vkeep_n(add(sum[0], vload_n(x + j, m)), m, sum[0]);
+  }
+  return vsum(vadd(vadd(sum[0], sum[1]), vadd(sum[2], sum[3])));
+}
+
 // Two passes over the row: the textbook's mean of squares minus square of mean loses digits where the mean is large.
 void layer_norm(const float* x, size_t ldx, float* out, size_t ldo, int rows, int n, const float* weight,
                 const float* bias, float eps) {
   for (int r = 0; r < rows; ++r, x += ldx, out += ldo) {
-    Vec sum = vset(0.0f);
-    for (int j = 0; j < n; j += kLanes) sum = vadd(sum, vload_n(x + j, smaller(kLanes, n - j)));
-    const Vec mean = vset(vsum(sum) / static_cast<float>(n));
-    Vec squares = vset(0.0f);
-    for (int j = 0; j < n; j += kLanes) {
-      const int m = smaller(kLanes, n - j);
-      const Vec d = vkeep_n(vsub(vload_n(x + j, m), mean), m, vset(0.0f));
-      squares = vfma(d, d, squares);
+    const Vec mean = vset(vsum_of(x, n, [](Vec sum, Vec v) { return vadd(sum, v); }) / static_cast<float>(n));
+    const float squares = vsum_of(x, n, [&](Vec sum, Vec v) {
+      const Vec d = vsub(v, mean);
+      return vfma(d, d, sum);
+    });
+    const Vec scale = vset(1.0f / __builtin_sqrtf(squares / static_cast<float>(n) + eps));
+    int j = 0;
+    for (; j + kLanes <= n; j += kLanes) {
+      const Vec y = vmul(vsub(vload(x + j), mean), scale);
+      vstore(out + j, vfma(y, vload(weight + j), vload(bias + j)));
     }
-    const Vec scale = vset(1.0f / __builtin_sqrtf(vsum(squares) / static_cast<float>(n) + eps));
-    for (int j = 0; j < n; j += kLanes) {
-      const int m = smaller(kLanes, n - j);
+    if (j < n) {
+      const int m = n - j;
       const Vec y = vmul(vsub(vload_n(x + j, m), mean), scale);
       vstore_n(out + j, vfma(y, vload_n(weight + j, m), vload_n(bias + j, m)), m);
     }

@@ -12,6 +12,7 @@ extern const Kernel avx2_vnni_int8;
 extern const Kernel avx512_fp32, avx512_bf16;
 extern const Kernel avx512_vnni_int8;
 extern const Kernel avx512_bf16_bf16, avx512_bf16_int8;
+extern const Kernel amx_bf16, amx_int8;
 #endif
 
 }  // namespace resift

@@ -4,23 +4,23 @@ namespace resift {
 namespace {
 
 constexpr Kernel fp32_kernel(const char* name) {
-  return {name, Precision::fp32, kPanel, to_float, panel_bytes_floats, pack_panel_floats, nullptr, nullptr, 0,
+  return {name, Precision::fp32, kPanel, to_float, panel_bytes_floats, pack_panel_floats, nullptr, nullptr, 1,
           gemm_floats_scratch, gemm_floats<FloatWeights>, layer_norm, attention_f32_scratch, attention_f32, spin_floats};
 }
 
 // bfloat16 weights, float32 arithmetic: for instruction sets without a product of bfloat16.
 constexpr Kernel widening_kernel(const char* name) {
-  return {name, Precision::bf16, kWide, to_float, panel_bytes_bf16, pack_panel_bf16, nullptr, nullptr, 0,
+  return {name, Precision::bf16, kWide, to_float, panel_bytes_bf16, pack_panel_bf16, nullptr, nullptr, 1,
           gemm_floats_scratch, gemm_floats<Bf16Weights>, layer_norm, attention_f32_scratch, attention_f32, spin_floats};
 }
 
-// `Dot` brings the product and its prepared rows, `Attention` how attention is computed.
-template <class Dot, class Attention>
+// `Dot` brings the arithmetic and its prepared rows, `Attention` how attention is computed, `Product` the loops.
+template <class Dot, class Attention, class Product = PanelProduct<Dot>>
 constexpr Kernel panel_kernel(const char* name) {
   constexpr bool kInt8 = Dot::kPrecision == Precision::int8;
   return {name, Dot::kPrecision, kWide, to_float, kInt8 ? panel_bytes_int8 : panel_bytes_bf16,
-          kInt8 ? pack_panel_int8 : pack_panel_bf16, Dot::row_bytes, Dot::prepare, Dot::kRowSlack,
-          PanelProduct<Dot>::scratch, PanelProduct<Dot>::gemm, layer_norm, Attention::scratch, Attention::run,
+          kInt8 ? pack_panel_int8 : pack_panel_bf16, Dot::row_bytes, Dot::prepare, Dot::kRowGroup,
+          Product::scratch, Product::gemm, layer_norm, Attention::scratch, Attention::run,
           Dot::spin};
 }
 

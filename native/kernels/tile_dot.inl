@@ -94,7 +94,7 @@ struct UnsignedInt8 {
   using Sum = int32_t;
   static constexpr Precision kPrecision = Precision::int8;
   static constexpr int kRows = Ops::kRows, kDepth = 1024, kHeader = kRowHeader, kBytes = 1, kWeightBytes = 1;
-  static constexpr int kRowSlack = 0;
+  static constexpr int kRowGroup = 1;
   static constexpr auto row_bytes = row_bytes_int8;
   static constexpr auto prepare = prepare_int8<0x80>;
   static constexpr auto spin = DotTile<Ops>::spin;

@@ -1,0 +1,301 @@
+// Kernels on emulated tiles against plain loops: test_tiles.py compiles this file with kernels/amx.cpp and
+// kernels/portable.cpp and runs the check it names.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace {
+
+using resift::Activation;
+using resift::AttentionArgs;
+using resift::GemmArgs;
+using resift::Kernel;
+using resift::Packed;
+using resift::Precision;
+
+void expect(bool holds, const char* what, int line) {
+  if (holds) return;
+  std::fprintf(stderr, "line %d: %s\n", line, what);
+  std::_Exit(1);
+}
+#define EXPECT(...) expect((__VA_ARGS__), #__VA_ARGS__, __LINE__)
+
+// Exactly so many bytes, aligned as the engine's are and full of rubbish; the sanitizer, or a mark, sees the end.
+class Room {
+ public:
+  explicit Room(std::size_t bytes) : bytes_(bytes), data_(static_cast<unsigned char*>(aligned(bytes + kMark))) {
+    std::memset(data_, 0xfb, bytes + kMark);
+  }
+  ~Room() {
+    for (std::size_t i = 0; i < kMark; ++i) EXPECT(data_[bytes_ + i] == 0xfb);
+    std::free(data_);
+  }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  template <class T>
+  T* as() {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  static constexpr std::size_t kMark = 64;
+  static void* aligned(std::size_t bytes) { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }
+  std::size_t bytes_;
+  unsigned char* data_;
+};
+
+std::mt19937 random_bits(7);
+
+std::vector<float> normal(std::size_t count) {
+  std::normal_distribution<float> draw;
+  std::vector<float> out(count);
+  for (float& x : out) x = draw(random_bits);
+  return out;
+}
+
+// Whole numbers up to 127, one of them 127 in every row: quantising changes nothing, scales are 1, sums are exact.
+std::vector<float> whole(int rows, int columns) {
+  std::uniform_int_distribution<int> draw(-127, 127);
+  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
+  for (float& x : out) x = static_cast<float>(draw(random_bits));
+  for (int r = 0; r < rows; ++r) out[static_cast<std::size_t>(r * columns + r % columns)] = r % 2 == 0 ? 127.0f : -127.0f;
+  return out;
+}
+
+struct Matrix {
+  int rows, columns;
+  std::vector<float> values;
+  float at(int r, int c) const { return values[static_cast<std::size_t>(r) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(c)]; }
+};
+
+// Weights in a kernel's panels.
+struct Weights {
+  Weights(const Kernel& kernel, const Matrix& w, std::vector<float> biases)
+      : panels((w.rows + kernel.panel - 1) / kernel.panel), room(kernel.panel_bytes(w.columns) * static_cast<std::size_t>(panels)),
+        bias(std::move(biases)), scale(static_cast<std::size_t>(panels * kernel.panel)), sums(scale.size()) {
+    bias.resize(scale.size());
+    for (int p = 0; p < panels; ++p) {
+      const int first = p * kernel.panel, count = std::min(kernel.panel, w.rows - first);
+      const std::size_t place = static_cast<std::size_t>(first);
+      kernel.pack_panel(w.values.data() + place * static_cast<std::size_t>(w.columns), count, w.columns,
+                        room.as<unsigned char>() + kernel.panel_bytes(w.columns) * static_cast<std::size_t>(p),
+                        scale.data() + place, sums.data() + place);
+    }
+    packed = {w.rows, w.columns, room.as<void>(), bias.data(), scale.data(), sums.data(), nullptr, nullptr};
+  }
+  int panels;
+  Room room;
+  std::vector<float> bias, scale;
+  std::vector<std::int32_t> sums;
+  Packed packed;
+};
+
+struct Extras {
+  Activation activation = Activation::none;
+  const float* residual = nullptr;  // [rows, n]
+  int parts = 1;                    // ranges of panels, each a call of its own
+  int cut = 0;                      // rows of a first call; the rest are a second one
+};
+
+std::vector<float> product(const Kernel& kernel, const Matrix& x, const Weights& w, const Extras& extras = {}) {
+  const int n = w.packed.n, k = w.packed.k;
+  const std::size_t wide = static_cast<std::size_t>(n);
+  const int group = kernel.row_group, groups = (x.rows + group - 1) / group;
+  const std::size_t row = kernel.row_bytes(k);
+  Room rows(row * static_cast<std::size_t>(groups * group));
+  kernel.prepare(x.values.data(), static_cast<std::size_t>(k), x.rows, w.packed, rows.as<void>());
+  const std::size_t stride = wide + 3;
+  std::vector<float> out(static_cast<std::size_t>(x.rows) * stride, -7.0f);
+  const int borders[] = {0, extras.cut, x.rows};
+  for (int i = 0; i < 2; ++i) {
+    const int from = borders[i], count = borders[i + 1] - from;
+    if (count == 0) continue;
+    const std::size_t place = static_cast<std::size_t>(from);
+    Room scratch(kernel.gemm_scratch(count, k));
+    for (int part = 0; part < extras.parts; ++part) {
+      GemmArgs args{};
+      args.a = rows.as<unsigned char>() + row * place;
+      args.lda = row;
+      args.rows = count;
+      args.w = &w.packed;
+      args.first_panel = w.panels * part / extras.parts;
+      args.last_panel = w.panels * (part + 1) / extras.parts;
+      args.c = out.data() + stride * place;
+      args.ldc = stride;
+      args.activation = extras.activation;
+      args.residual = extras.residual == nullptr ? nullptr : extras.residual + wide * place;
+      args.ldr = wide;
+      args.scratch = scratch.as<void>();
+      kernel.gemm(args);
+    }
+  }
+  std::vector<float> dense;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(x.rows); ++r) {
+    for (std::size_t j = n > 0 ? wide : 0; j < stride; ++j) EXPECT(out[r * stride + j] == -7.0f);
+    dense.insert(dense.end(), out.begin() + static_cast<std::ptrdiff_t>(r * stride), out.begin() + static_cast<std::ptrdiff_t>(r * stride + wide));
+  }
+  return dense;
+}
+
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT(a.size() == b.size());
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT(std::isfinite(a[i]) && std::isfinite(b[i]));
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return most;
+}
+
+constexpr int kRows[] = {1, 15, 16, 17, 31, 32, 33, 48, 49, 100, 161};
+constexpr struct {
+  int n, k;
+} kShapes[] = {{1, 1}, {31, 63}, {32, 64}, {33, 65}, {64, 512}, {70, 513}, {96, 1024}, {40, 1100}, {65, 2304}};
+
+// Sums of bytes are equal bit for bit to those of plain loops.
+void int8_sums() {
+  for (const auto& shape : kShapes) {
+    const Matrix w{shape.n, shape.k, whole(shape.n, shape.k)};
+    const Weights tiles(resift::amx_int8, w, {}), plain(resift::portable_int8, w, {});
+    EXPECT(std::all_of(tiles.scale.begin(), tiles.scale.begin() + shape.n, [](float s) { return s == 1.0f; }));
+    for (const int rows : kRows) {
+      const Matrix x{rows, shape.k, whole(rows, shape.k)};
+      EXPECT(same(product(resift::amx_int8, x, tiles), product(resift::portable_int8, x, plain)));
+    }
+  }
+}
+
+// Everything around the sums: smoothing, scales, bias, activations, residual.
+void int8_outputs() {
+  for (const Activation activation : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+    for (const auto& shape : kShapes) {
+      const int rows = 50;
+      const std::size_t n = static_cast<std::size_t>(shape.n), k = static_cast<std::size_t>(shape.k);
+      Matrix w{shape.n, shape.k, normal(n * k)};
+      for (float& value : w.values) value /= std::sqrt(static_cast<float>(shape.k));
+      const Matrix x{rows, shape.k, normal(rows * k)};
+      const auto bias = normal(n), residual = normal(rows * n), shift = normal(k);
+      auto smooth = normal(k);
+      for (float& value : smooth) value = 1.0f + 0.5f * std::tanh(value);
+      Weights tiles(resift::amx_int8, w, bias), plain(resift::portable_int8, w, bias);
+      for (Weights* which : {&tiles, &plain}) {
+        which->packed.smooth = smooth.data();
+        which->packed.shift = shift.data();
+      }
+      Extras extras{activation, residual.data()};
+      // Half a step of a quantised input may fall to the other side where a fused multiplication rounds differently.
+      EXPECT(largest_difference(product(resift::amx_int8, x, tiles, extras), product(resift::portable_int8, x, plain, extras)) < 0.03);
+    }
+  }
+}
+
+// An output depends on its row and its panel only.
+void splits() {
+  for (const Kernel* kernel : {&resift::amx_int8, &resift::amx_bf16}) {
+    const int n = 300, k = 700, rows = 150;
+    const Matrix w{n, k, normal(static_cast<std::size_t>(n * k))};
+    const Weights weights(*kernel, w, normal(static_cast<std::size_t>(n)));
+    const Matrix x{rows, k, normal(static_cast<std::size_t>(rows * k))};
+    const auto at_once = product(*kernel, x, weights, {Activation::gelu, nullptr});
+    for (const int parts : {2, 3, 10}) {
+      for (const int cut : {0, 16, 48, 144}) {
+        EXPECT(same(at_once, product(*kernel, x, weights, {Activation::gelu, nullptr, parts, cut})));
+      }
+    }
+    for (const int first : {0, 5, 149}) {
+      const Matrix one{1, k, {x.values.begin() + first * k, x.values.begin() + (first + 1) * k}};
+      const std::vector<float> row(at_once.begin() + first * n, at_once.begin() + (first + 1) * n);
+      EXPECT(same(row, product(*kernel, one, weights, {Activation::gelu, nullptr})));
+    }
+  }
+}
+
+// More rows than a block of them, for k that makes blocks small.
+void many_rows() {
+  const int n = 40, k = 4100, rows = 600;
+  const Matrix w{n, k, whole(n, k)}, x{rows, k, whole(rows, k)};
+  const Weights tiles(resift::amx_int8, w, {}), plain(resift::portable_int8, w, {});
+  EXPECT(same(product(resift::amx_int8, x, tiles), product(resift::portable_int8, x, plain)));
+}
+
+float rounded(float x) {  // to bfloat16
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+void bf16_products() {
+  for (const auto& shape : kShapes) {
+    for (const int rows : kRows) {
+      const std::size_t n = static_cast<std::size_t>(shape.n), k = static_cast<std::size_t>(shape.k);
+      const Matrix w{shape.n, shape.k, normal(n * k)}, x{rows, shape.k, normal(static_cast<std::size_t>(rows) * k)};
+      const auto bias = normal(n);
+      const auto got = product(resift::amx_bf16, x, Weights(resift::amx_bf16, w, bias));
+      for (int r = 0; r < rows; ++r) {
+        for (int j = 0; j < shape.n; ++j) {
+          double sum = bias[static_cast<std::size_t>(j)], size = std::abs(sum);
+          for (int p = 0; p < shape.k; ++p) {
+            const double term = static_cast<double>(rounded(x.at(r, p))) * rounded(w.at(j, p));
+            sum += term;
+            size += std::abs(term);
+          }
+          EXPECT(std::abs(got[static_cast<std::size_t>(r) * n + static_cast<std::size_t>(j)] - sum) <= 1e-6 * size);
+        }
+      }
+    }
+  }
+}
+
+void attention() {
+  for (const int width : {8, 32, 64, 100}) {
+    for (const int length : {1, 2, 16, 31, 33, 64, 147, 300}) {
+      const std::size_t stride = static_cast<std::size_t>(width) + 5, count = static_cast<std::size_t>(length) * stride;
+      const auto q = normal(count), k = normal(count), v = normal(count);
+      const auto run = [&](const Kernel& kernel, int first, int queries) {
+        Room scratch(kernel.attention_scratch(length, width));
+        std::vector<float> out(static_cast<std::size_t>(queries) * stride, -7.0f);
+        const AttentionArgs args{q.data() + static_cast<std::size_t>(first) * stride, stride, queries, k.data(), v.data(), stride, length,
+                                 width, out.data(), stride, scratch.as<void>()};
+        kernel.attention(args);
+        for (std::size_t i = 0; i < out.size(); ++i) EXPECT((i % stride >= static_cast<std::size_t>(width)) == (out[i] == -7.0f));
+        return out;
+      };
+      const auto whole_one = run(resift::amx_bf16, 0, length);
+      EXPECT(largest_difference(whole_one, run(resift::portable_fp32, 0, length)) < 0.04);
+      EXPECT(same(whole_one, run(resift::amx_int8, 0, length)));
+      const int first = length / 3;
+      const auto rest = run(resift::amx_bf16, first, length - first);
+      EXPECT(std::equal(rest.begin(), rest.end(), whole_one.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * stride)));
+    }
+  }
+}
+
+}  // namespace
+
+int main(int, char** arguments) {
+  const struct {
+    const char* name;
+    void (*run)();
+  } checks[] = {{"int8_sums", int8_sums}, {"int8_outputs", int8_outputs},   {"splits", splits},
+                {"many_rows", many_rows}, {"bf16_products", bf16_products}, {"attention", attention}};
+  for (const auto& check : checks) {
+    if (std::strcmp(check.name, arguments[1]) == 0) {
+      check.run();
+      return 0;
+    }
+  }
+  return 2;
+}

@@ -72,10 +72,11 @@ struct Kernel {
   void (*pack_panel)(const float* weights, int rows, int k, void* out, float* scale, int32_t* sums);
 
   // Rows of floats into the form that `gemm` multiplies: rounded to bfloat16, or quantised with a scale for each row.
-  // Both null: `gemm` takes floats. Prepared rows come in groups of `row_group`: what `prepare` and `gemm` are given
-  // begins with a group, and the last group has its full room, whatever it holds beyond `rows`.
+  // Both null: `gemm` takes floats. They lie in groups of `row_group` (1 or kRowBlock of plan.h): `gemm` begins with a
+  // group, and the last group has its full room, whatever it holds beyond `rows`. `prepare` writes the rows from `first`
+  // on, of all that begin at `out`.
   size_t (*row_bytes)(int k);
-  void (*prepare)(const float* x, size_t ldx, int rows, const Packed& w, void* out);
+  void (*prepare)(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out);
   int row_group;
 
   size_t (*gemm_scratch)(int rows, int k);

@@ -201,9 +201,7 @@ class Pass {
   void prepare_rows(const Linear& linear, Matrix in, int first, int count) {
     const Kernel& kernel = *linear.kernel;
     if (kernel.prepare == nullptr) return;
-    auto* out = reinterpret_cast<unsigned char*>(prepared_);
-    out += static_cast<std::size_t>(first) * kernel.row_bytes(linear.k);
-    kernel.prepare(in.row(first), in.stride, count, linear.view(), out);
+    kernel.prepare(in.row(first), in.stride, first, count, linear.view(), prepared_);
   }
 
   // With the product that reads the rows next, if any: they are made ready for it while they are in the cache.

@@ -97,57 +97,51 @@ void pack_values_bf16(const AttentionArgs& g, uint32_t* out) {
   }
 }
 
-// 2^x for x up to 0, relative error below 3e-6; what is rounded to bfloat16 needs no more. 0 below -150.
-inline Vec vexp2_quick(Vec x) {
-  x = vmax(vset(-150.0f), x);  // Subtle: x second, so that not-a-number comes through
-  const Vec n = vround(x), f = vsub(x, n);
-  Vec p = vset(9.5700990e-3f);  // a minimax fit as those of math.inl
-  p = vfma(p, f, vset(5.5917863e-2f));
-  p = vfma(p, f, vset(2.4024745e-1f));
-  p = vfma(p, f, vset(6.9312181e-1f));
-  p = vfma(p, f, vset(9.9999926e-1f));
+// 2^x for x <= 0, relative error below 5e-6: more than bfloat16 shows. Cody & Waite's reduction; the polynomial is
+// fitted as the functions of math.inl.
+inline Vec exp2_quick(Vec x) {
+  x = vmax(vset(-126.0f), x);
+  const Vec n = vround(x), r = vsub(x, n);
+  Vec p = vset(9.570100575e-03f);
+  p = vfma(p, r, vset(5.591786021e-02f));
+  p = vfma(p, r, vset(2.402474486e-01f));
+  p = vfma(p, r, vset(6.931218148e-01f));
+  p = vfma(p, r, vset(9.999992614e-01f));
   return _mm512_scalef_ps(p, n);
 }
 
 // exp((s - max) * scale) of one row of scores, rounded to bfloat16; returns the inverse of their sum before rounding.
 inline float softmax_bf16(const float* scores, size_t panel_stride, int length, float scale, uint16_t* out) {
-  constexpr int kHalves = kWide / kLanes;
-  const int whole = length / kWide;
-  const float* rest = scores + static_cast<size_t>(whole) * panel_stride;
-  const auto lanes = [&](int half) { return smaller(kLanes, length - whole * kWide - half * kLanes); };
-  Vec top[kHalves], sum[kHalves];
-  for (int i = 0; i < kHalves; ++i) {
-    top[i] = vset(-__builtin_inff());
-    sum[i] = vset(0.0f);
+  constexpr float kLog2E = 1.44269504f;
+  const auto at = [=](int j) { return scores + static_cast<size_t>(j / kWide) * panel_stride + j % kWide; };
+  const int whole = length / kWide * kWide;
+  Vec top = vset(-__builtin_inff()), other = top;
+  for (int j = 0; j < whole; j += kWide) {
+    const float* s = at(j);
+    top = vmax(top, vload(s));
+    other = vmax(other, vload(s + kLanes));
   }
-  const float* s = scores;
-  for (int panel = 0; panel < whole; ++panel, s += panel_stride) {
-    for (int i = 0; i < kHalves; ++i) top[i] = vmax(top[i], vload(s + i * kLanes));
+  top = vmax(top, other);
+  for (int j = whole; j < length; j += kLanes) {
+    top = vmax(top, vkeep_n(vload(at(j)), smaller(kLanes, length - j), top));
   }
-  for (int i = 0; i < kHalves && lanes(i) > 0; ++i) {
-    top[i] = vmax(top[i], vkeep_n(vload(rest + i * kLanes), lanes(i), top[i]));
+  const Vec factor = vset(scale * kLog2E), most = vset(vtop(top) * scale * kLog2E);
+  const auto weight = [&](const float* s) { return exp2_quick(_mm512_fmsub_ps(vload(s), factor, most)); };
+  Vec sum = vset(0.0f), more = sum;
+  for (int j = 0; j < whole; j += kWide) {
+    const float* s = at(j);
+    const Vec a = weight(s), b = weight(s + kLanes);
+    sum = vadd(sum, a);
+    more = vadd(more, b);
+    _mm512_storeu_si512(out + j, (__m512i)_mm512_cvtne2ps_pbh(b, a));
   }
-  const float base2 = scale * 1.44269504f;
-  const Vec factor = vset(base2), offset = vset(-base2 * vtop(vmax(top[0], top[1])));
-  const auto weight = [&](const float* from) { return vexp2_quick(vfma(vload(from), factor, offset)); };
-  const auto store = [&](Vec e) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), (__m256i)_mm512_cvtneps_pbh(e));
-    out += kLanes;
-  };
-  s = scores;
-  for (int panel = 0; panel < whole; ++panel, s += panel_stride) {
-    for (int i = 0; i < kHalves; ++i) {
-      const Vec e = weight(s + i * kLanes);
-      sum[i] = vadd(sum[i], e);
-      store(e);
-    }
+  for (int j = whole; j < even_groups(length); j += kLanes) {
+    const int n = smaller(kLanes, length - j);
+    const Vec e = n > 0 ? vkeep_n(weight(at(j)), n, vset(0.0f)) : vset(0.0f);
+    sum = vadd(sum, e);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + j), (__m256i)_mm512_cvtneps_pbh(e));
   }
-  for (int i = 0; i < kHalves && whole * kWide < length; ++i) {
-    const Vec zero = vset(0.0f), e = lanes(i) > 0 ? vkeep_n(weight(rest + i * kLanes), lanes(i), zero) : zero;
-    sum[i] = vadd(sum[i], e);
-    store(e);
-  }
-  return 1.0f / vsum(vadd(sum[0], sum[1]));
+  return 1.0f / vsum(vadd(sum, more));
 }
 
 template <class Dot>

@@ -28,9 +28,9 @@ double spin_tiles(long rounds) {
 size_t row_bytes_tiles_int8(int k) { return sizeof(float) + static_cast<size_t>(padded(k)); }
 size_t row_bytes_tiles_bf16(int k) { return 2 * static_cast<size_t>(padded(k)); }
 
-void prepare_tiles_int8(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
+void prepare_tiles_int8(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
   const size_t group = kGroup * row_bytes_tiles_int8(w.k);
-  for (int r = 0; r < rows; ++r, x += ldx) {
+  for (int r = first; r < first + rows; ++r, x += ldx) {
     uint8_t* to = static_cast<uint8_t*>(out) + static_cast<size_t>(r / kGroup) * group;
     const Range range(largest(x, &w, w.k));
     reinterpret_cast<float*>(to)[r % kGroup] = range.scale;
@@ -38,10 +38,10 @@ void prepare_tiles_int8(const float* x, size_t ldx, int rows, const Packed& w, v
   }
 }
 
-void prepare_tiles_bf16(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
+void prepare_tiles_bf16(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
   constexpr int kStep = kTileLine / 2;
   const size_t group = kGroup * row_bytes_tiles_bf16(w.k);
-  for (int r = 0; r < rows; ++r, x += ldx) {
+  for (int r = first; r < first + rows; ++r, x += ldx) {
     uint8_t* to = static_cast<uint8_t*>(out) + static_cast<size_t>(r / kGroup) * group + r % kGroup * kTileLine;
     for (int j = 0; j < padded(w.k); j += kStep, to += kTileBytes) {
       round_row(x + j, w.k - j, kStep, reinterpret_cast<uint16_t*>(to));

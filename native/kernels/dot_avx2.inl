@@ -8,8 +8,8 @@ namespace {
 
 size_t row_bytes_words(int k) { return row_stride(static_cast<size_t>(kRowHeader + 2 * padded(k))); }
 
-void prepare_words(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
-  uint8_t* to = static_cast<uint8_t*>(out);
+void prepare_words(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
+  uint8_t* to = static_cast<uint8_t*>(out) + first * row_bytes_words(w.k);
   for (int r = 0; r < rows; ++r, x += ldx, to += row_bytes_words(w.k)) {
     const Range range(largest(x, &w, w.k));
     *reinterpret_cast<float*>(to) = range.scale;

@@ -16,8 +16,8 @@ inline void round_row(const float* x, int k, int width, uint16_t* out) {
   }
 }
 
-void prepare_bf16(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
-  uint8_t* to = static_cast<uint8_t*>(out);
+void prepare_bf16(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
+  uint8_t* to = static_cast<uint8_t*>(out) + first * row_bytes_bf16(w.k);
   for (int r = 0; r < rows; ++r, x += ldx, to += row_bytes_bf16(w.k)) {
     round_row(x, w.k, padded(w.k), reinterpret_cast<uint16_t*>(to));
   }

@@ -22,6 +22,13 @@ static_assert(kDepth % kPanel == 0, "attention cuts its score buffer at panel bo
 inline int smaller(int a, int b) { return a < b ? a : b; }
 inline int lanes_of(int columns, int vec) { return smaller(kLanes, columns - vec * kLanes); }
 
+// The sums stay in registers only when every loop over them is unrolled.
+#if defined(__clang__)
+#define RESIFT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define RESIFT_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 // c[R, columns] (+)= a[R, depth] * b[depth, kPanel]
 template <int R>
 void tile(const float* a, const float* b, int depth, bool first, float* c, size_t ldc, int columns) {

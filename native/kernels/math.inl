@@ -3,13 +3,6 @@
 // The rational coefficients are minimax fits made for this file (Lawson's weighting of a linearised least squares on
 // 4000 Chebyshev nodes); the errors named are of the float32 evaluation.
 
-// For short loops over registers: what they hold stays there only when the loop is unrolled.
-#if defined(__clang__)
-#define RESIFT_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define RESIFT_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 namespace resift {
 namespace {
 

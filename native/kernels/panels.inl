@@ -23,16 +23,17 @@ inline Vec moved(const float* x, const Packed* w, int j, int n) {
   return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
 }
 
-// The same for all lanes, without the cost of a mask.
-inline Vec moved(const float* x, const Packed* w, int j) {
+// `moved` for a whole vector.
+inline Vec moved(const float* x, const float* shift, const float* smooth, int j) {
   Vec v = vload(x + j);
-  if (w == nullptr) return v;
-  if (w->shift != nullptr) v = vsub(v, vload(w->shift + j));
-  return w->smooth == nullptr ? v : vmul(v, vload(w->smooth + j));
+  if (shift != nullptr) v = vsub(v, vload(shift + j));
+  return smooth == nullptr ? v : vmul(v, vload(smooth + j));
 }
 
 // The largest |moved x[j]|; not-a-number when there is one.
 float largest(const float* x, const Packed* w, int k) {
+  const float* shift = w == nullptr ? nullptr : w->shift;
+  const float* smooth = w == nullptr ? nullptr : w->smooth;
   Vec top = vset(0.0f), other = top;  // two, so that one comparison need not wait for the other
   int j = 0;
   for (; j + 2 * kLanes <= k; j += 2 * kLanes) {
@@ -54,33 +55,35 @@ inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
   return vmul(moved(x, w, j, n), factor);
 }
 
-// x to bytes, filled up with zeros to a multiple of 64; each 64 bytes `line` further than the last.
+// x to bytes, filled up with zeros to a multiple of 64. Every 64 bytes begin `line` bytes after the last.
 inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
+  const float* shift = w == nullptr ? nullptr : w->shift;
+  const float* smooth = w == nullptr ? nullptr : w->smooth;
   const Vec f = vset(factor);
-  int from = 0;
-  for (; from + 64 <= k; from += 64, out += line) {
-    RESIFT_UNROLL
-    for (int j = 0; j < 64; j += kLanes) vstore_i8(out + j, vmul(moved(x, w, from + j), f), flip);
-  }
-  if (from < k) {
-    for (int j = from; j < from + 64; j += kLanes) {
-      const int n = k - j < kLanes ? k - j : kLanes;
-      vstore_i8(out + j - from, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
+  for (int from = 0; from < padded(k); from += 64, out += line) {
+    int i = 0;
+    for (; i < 64 && from + i + kLanes <= k; i += kLanes) {
+      vstore_i8(out + i, vmul(moved(x, shift, smooth, from + i), f), flip);
+    }
+    for (; i < 64; i += kLanes) {
+      const int j = from + i, n = k - j < kLanes ? k - j : kLanes;
+      vstore_i8(out + i, n > 0 ? scaled(x, w, j, n, f) : vset(0.0f), flip);
     }
   }
 }
 
+inline size_t row_bytes_int8(int k) { return row_stride(static_cast<size_t>(kRowHeader + padded(k))); }
+
 template <int kFlip>
-void prepare_int8(const float* x, size_t ldx, int rows, const Packed& w, void* out) {
-  uint8_t* to = static_cast<uint8_t*>(out);
-  for (int r = 0; r < rows; ++r, x += ldx, to += row_stride(static_cast<size_t>(kRowHeader + padded(w.k)))) {
+void prepare_int8(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
+  const size_t stride = row_bytes_int8(w.k);
+  uint8_t* to = static_cast<uint8_t*>(out) + first * stride;
+  for (int r = 0; r < rows; ++r, x += ldx, to += stride) {
     const Range range(largest(x, &w, w.k));
     *reinterpret_cast<float*>(to) = range.scale;
     quantise(x, &w, w.k, range.factor, kFlip, to + kRowHeader);
   }
 }
-
-inline size_t row_bytes_int8(int k) { return row_stride(static_cast<size_t>(kRowHeader + padded(k))); }
 
 inline void pack_panel_int8(const float* weights, int rows, int k, void* out, float* scale, int32_t* sums) {
   int8_t* panel = static_cast<int8_t*>(out);

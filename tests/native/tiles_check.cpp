@@ -110,7 +110,10 @@ std::vector<float> product(const Kernel& kernel, const Matrix& x, const Weights&
   const int group = kernel.row_group, groups = (x.rows + group - 1) / group;
   const std::size_t row = kernel.row_bytes(k);
   Room rows(row * static_cast<std::size_t>(groups * group));
-  kernel.prepare(x.values.data(), static_cast<std::size_t>(k), x.rows, w.packed, rows.as<void>());
+  const int half = x.rows / 2;  // prepared in two parts, as several threads do
+  kernel.prepare(x.values.data(), static_cast<std::size_t>(k), 0, half, w.packed, rows.as<void>());
+  kernel.prepare(x.values.data() + static_cast<std::size_t>(half * k), static_cast<std::size_t>(k), half, x.rows - half, w.packed,
+                 rows.as<void>());
   const std::size_t stride = wide + 3;
   std::vector<float> out(static_cast<std::size_t>(x.rows) * stride, -7.0f);
   const int borders[] = {0, extras.cut, x.rows};

@@ -59,7 +59,7 @@ class Pass {
     const Weights& w = model_.weights;
     const std::size_t n = static_cast<std::size_t>(model_.spec.hidden);
     // Row r of the slice is token `place[r]` of its sequence and token `source[r]` of the batch.
-    team_.each_rows(slice_.tokens, [&](int first, int count, Worker& worker) {
+    team_.each_rows(slice_.tokens, next.kernel->row_group, [&](int first, int count, Worker& worker) {
       float* part = worker.scratch.reserve_as<float>(n);
       const int last = first + count;
       std::size_t s =
@@ -194,7 +194,8 @@ class Pass {
   // The rows of `in` as the product wants them, unless who wrote them saw to it.
   void make_ready(const Linear& linear, Matrix in, int rows) {
     if (ready_ == &linear || linear.kernel->prepare == nullptr) return;
-    team_.each_rows(rows, [&](int first, int count, Worker&) { prepare_rows(linear, in, first, count); });
+    team_.each_rows(rows, linear.kernel->row_group,
+                    [&](int first, int count, Worker&) { prepare_rows(linear, in, first, count); });
   }
 
   void prepare_rows(const Linear& linear, Matrix in, int first, int count) {
@@ -205,7 +206,7 @@ class Pass {
 
   // With the product that reads the rows next, if any: they are made ready for it while they are in the cache.
   void norm(const Norm& norm, Matrix in, Matrix out, int rows, const Linear* next) {
-    team_.each_rows(rows, [&](int first, int count, Worker&) {
+    team_.each_rows(rows, next != nullptr ? next->kernel->row_group : 1, [&](int first, int count, Worker&) {
       norm_rows(norm, in, out, first, count);
       if (next != nullptr) prepare_rows(*next, out, first, count);
     });

@@ -24,11 +24,12 @@ class Team {
     for (int i = 0; i < count; ++i) task(i, *alone_);
   }
 
-  // task(first, count, worker) for all rows, in blocks that are small enough for every worker to have one.
+  // task(first, count, worker) for all rows, in blocks of whole groups that are small enough for every worker to have
+  // one.
   template <class RowTask>
-  void each_rows(int rows, const RowTask& task) {
+  void each_rows(int rows, int group, const RowTask& task) {
     constexpr int kMost = 16;
-    const int block = std::clamp((rows + size() - 1) / size(), 1, kMost);
+    const int fair = std::clamp((rows + size() - 1) / size(), 1, kMost), block = (fair + group - 1) / group * group;
     each((rows + block - 1) / block, [&](int i, Worker& worker) {
       task(i * block, std::min(block, rows - i * block), worker);
     });

@@ -97,8 +97,8 @@ void pack_values_bf16(const AttentionArgs& g, uint32_t* out) {
   }
 }
 
-// 2^x for x <= 0, relative error below 5e-6: more than bfloat16 shows. Cody & Waite's reduction; the polynomial is fitted as the
-// functions of math.inl.
+// 2^x for x <= 0, relative error below 5e-6: more than bfloat16 shows. Cody & Waite's reduction; the polynomial is
+// fitted as the functions of math.inl.
 inline Vec exp2_quick(Vec x) {
   x = vmax(vset(-126.0f), x);
   const Vec n = vround(x), r = vsub(x, n);

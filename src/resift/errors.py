@@ -10,6 +10,7 @@
     │   ├── ModelLayoutError   config, tokenizer or tensors are not what they should be
     │   └── UnsupportedModel   a family, format or head that resift does not run
     ├── DeviceError         a device, precision or kernel that this machine does not have
+    ├── VerificationFailed  a quantised model is further from full precision than it may be
     ├── MissingExtra        an optional dependency is not installed: also an ImportError
     └── EngineClosed        the engine was closed and is used again
 
@@ -77,6 +78,10 @@ class DeviceError(ResiftError):
     """The device, precision or kernel is not available on this machine."""
 
     exit_code = 4
+
+
+class VerificationFailed(ResiftError):
+    """A quantised model loses more than the tolerance allows."""
 
 
 class MissingExtra(ResiftError, ImportError):

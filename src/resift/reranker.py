@@ -93,7 +93,8 @@ class Reranker:
             model: None for the embedded model, a folder, or a hub id such as `BAAI/bge-reranker-v2-m3`, which is
                 downloaded once and then read from the cache.
             device: None or `cpu`.
-            precision: of the matrix products; None for the best that the backend offers.
+            precision: of the matrix products: `fp32`, `bf16` or `int8`; None for fp32, or for what a folder of
+                `resift quantize` holds, which has no other.
             max_length: tokens of the longest sequence, special tokens included; None for 512, or the model's
                 own limit where that is lower.
             query_max_length: tokens of the longest query under the policy `flag`; None for 3/4 of `max_length`.
@@ -124,11 +125,13 @@ class Reranker:
             device=device,
             precision=precision,
             threads=threads,
+            stored=checkpoint.precision,
         )
         budget = _positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
         self._folder = source.folder
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer
+        self._unknown_id = checkpoint.unknown_id
         self._features = load_features(checkpoint.config, source.folder, checkpoint.tokenizer)
         self._engine = Engine(chosen, max_batch_tokens=budget)
         limit = _max_length(max_length, checkpoint.spec)
@@ -282,7 +285,7 @@ class Reranker:
         limits = Limits(options.max_length, options.query_max_length, options.truncation)
         encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
         self._options = options
-        self._scorer = PairScorer(encoder, self._engine)
+        self._scorer = PairScorer(encoder, self._engine, unknown_id=self._unknown_id)
         self._info = replace(
             self._info, scores=options.scores, truncation=options.truncation, max_length=options.max_length
         )

@@ -1,6 +1,7 @@
 """Pairs of texts in, logits out: encode each text once, score each different pair once, aggregate windows."""
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from resift.engine.engine import Engine
+from resift.errors import ResiftWarning
 from resift.text.encode import EncodedPair, EncodedQuery, PairEncoder
 from resift.types import Aggregate, Float32, TokenSequence, Window, Windows
 
@@ -37,9 +39,11 @@ class PairLogit:
 class PairScorer:
     """Score pairs of texts. Safe from many threads at once."""
 
-    def __init__(self, encoder: PairEncoder, engine: Engine) -> None:
+    def __init__(self, encoder: PairEncoder, engine: Engine, *, unknown_id: int | None = None) -> None:
         self._encoder = encoder
         self._engine = engine
+        self._unknown_id = unknown_id
+        """The token to warn of, once, because the model's vocabulary was cut."""
 
     def score(
         self,
@@ -63,6 +67,7 @@ class PairScorer:
 
         with closing(_encoded_ahead(chunks, encode)) as encodings:
             for chunk, encoded in zip(chunks, encodings, strict=True):
+                self._warn_of_unknown(encoded)
                 tracker = _Tracker([len(pair.sequences) for pair in encoded], [counts[pair] for pair in chunk], report)
                 sequences: list[TokenSequence] = [s for pair in encoded for s in pair.sequences]
                 logits = self._engine.score(sequences, on_scored=tracker.scored)
@@ -72,6 +77,21 @@ class PairScorer:
                     results[texts] = _combine(pair, logits[at:end], windows)
                     at = end
         return [results[pair] for pair in pairs]
+
+    def _warn_of_unknown(self, encoded: Sequence[EncodedPair]) -> None:
+        """Say once that texts hold what was cut from the vocabulary. Subtle: two threads may both say it."""
+        if self._unknown_id is None:
+            return
+        lengths = [(s.ids.size, np.count_nonzero(s.ids == self._unknown_id)) for p in encoded for s in p.sequences]
+        unknown = sum(count for _, count in lengths)
+        if unknown:
+            self._unknown_id = None
+            warnings.warn(
+                f"{unknown} of {sum(length for length, _ in lengths)} tokens are unknown to this model: its vocabulary "
+                f"was cut, and these texts are of other languages or signs; the original model may know them",
+                ResiftWarning,
+                stacklevel=2,
+            )
 
 
 def sigmoid(logit: float) -> float:

@@ -62,6 +62,7 @@ def test_every_round_gives_a_turn(plan: Plan, keep: bool) -> None:
     assert len(set(result.scores["given"])) == len(PAIRS)
     assert 0 < result.resident_mb <= result.peak_mb
     assert result.kernel is not None
+    assert result.machine_peak is not None and result.machine_peak > 1e6
     assert measured.tokenising["given"] > 0
     assert told[-1] == "round 2 of 2: resift-fp32"
 

@@ -1,12 +1,14 @@
 """`resift bench`, on a model that is generated here."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks import cpu
 from resift.bench import isa
+from resift.bench.harness import Measured, Plan
 from resift.bench.workload import NAMES
 from resift.cli import bench
 from tests.checkpoints import make_checkpoint
@@ -77,6 +79,21 @@ def test_the_parser_names_what_there_is() -> None:
     """It does not import the package, which would import numpy."""
     assert set(bench._WORKLOADS) == set(NAMES)
     assert isa.LEVELS == bench._LEVELS
+
+
+@pytest.mark.parametrize(("level", "expected"), [("avx2", ["fp32", "int8"]), ("avx512_bf16", ["fp32", "bf16", "int8"])])
+def test_precisions_that_an_instruction_set_offers(
+    model: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, level: str, expected: list[str]
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def measure(plan: Plan, *, keep: bool) -> Measured:
+        asked.append(plan.peers)
+        return Measured({})
+
+    monkeypatch.setattr("resift.bench.run.measure", measure)
+    assert run_cli("bench", str(model), "--isa", level, "--workload", "single").code == 0
+    assert asked == [[f"resift-{precision}" for precision in expected]]
 
 
 def test_interpreters_of_peers() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resift.engine.backends.reference import to_float32
 from resift.errors import ModelLayoutError, UnsupportedModel
 from resift.loading.checkpoint import Checkpoint, load_checkpoint
+from resift.loading.quantised import to_float32
 from resift.loading.source import locate
 from tests import checkpoints as made
 

@@ -11,9 +11,9 @@ from tests.native.models import make_batch, make_spec, make_tensors
 SPEC = make_spec()
 
 
-@pytest.fixture(scope="module")
-def encoder():
-    return _native.Encoder(SPEC, make_tensors(SPEC), threads=2)
+@pytest.fixture(scope="module", params=["fp32", "bf16", "int8"])
+def encoder(request):
+    return _native.Encoder(SPEC, make_tensors(SPEC), threads=2, precision=request.param)
 
 
 def ints(*values):

@@ -18,7 +18,7 @@ _CLEAN_STEAL = 0.01
 # Memory of a loaded peer in sizes of its fp32 weights: some keep two copies, and activations come on top.
 _COPIES = 2.5
 _MEMORY_SHARE = 0.6
-_PEAK_SECONDS = 0.5
+_PEAK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class Result:
         load_seconds: of each start.
         resident_mb: the memory that it held after its last turn.
         peak_mb: the most memory it held.
-        machine_peak: operations per second that the machine does from registers, with our kernel; None for peers.
+        machine_peak: operations per second that the machine does from registers, with our kernel, in the best
+            round; None for peers.
         turns: by workload, one a round.
         scores: by workload.
     """
@@ -235,10 +236,11 @@ def _take_turn(
         if process is None:
             process = plan.start(name)
             result.load_seconds.append(process.ask(do="load")["seconds"])
-            if name.startswith(OURS):
-                result.machine_peak = process.ask(do="peak", seconds=_PEAK_SECONDS)["operations"]
             for file in files.values():  # warm-up
                 process.ask(do="score", pairs=str(file), seconds=0.0, calls=1)
+        if name.startswith(OURS):  # a bound: the best of all rounds, since others can only lower it
+            peak = process.ask(do="peak", seconds=_PEAK_SECONDS)["operations"]
+            result.machine_peak = max(peak, result.machine_peak or 0.0)
         for workload, file in files.items():
             answer = process.ask(do="score", pairs=str(file), seconds=plan.seconds, calls=plan.calls)
             turn = Turn(answer["seconds"], answer["foreign"], answer["steal"])

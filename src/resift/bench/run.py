@@ -17,7 +17,6 @@ from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import ModelSource
 
 _MAX_LENGTH = 512
-_WITH_BF16 = [level for level in isa.LEVELS if isa.has(level, "bf16")]
 
 
 @dataclass(frozen=True)
@@ -96,18 +95,19 @@ def bench(request: Request) -> Report:
 
 def _precisions(request: Request) -> list[Precision]:
     held = _held_precision(request.source.folder)
-    offered: list[Precision] = [held] if held is not None else _offered()
+    offered: list[Precision] = [held] if held is not None else _offered(request.level)
     if request.precisions is None:
         return offered
     return list(dict.fromkeys(request.precisions))
 
 
-def _offered() -> list[Precision]:
-    """Return the precisions that this processor has instructions for; bf16 without them is slower than fp32."""
+def _offered(level: str | None) -> list[Precision]:
+    """Return the precisions that there are instructions for; bf16 without them is slower than fp32."""
     from resift import _native
 
-    best = {precision: _native.available_kernels(precision)[0] for precision in PRECISIONS}
-    return [precision for precision in PRECISIONS if precision != "bf16" or best[precision] in _WITH_BF16]
+    best = level if level is not None else _native.available_kernels("bf16")[0]
+    with_bf16 = best in isa.LEVELS and isa.has(best, "bf16")
+    return [precision for precision in PRECISIONS if precision != "bf16" or with_bf16]
 
 
 def _peers(request: Request, precisions: Sequence[Precision]) -> list[str]:

@@ -1,10 +1,12 @@
 """What models this machine has: the embedded one and those in the cache of downloads."""
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from resift.errors import ModelError
+from resift.errors import ModelError, ModelNotFound
 from resift.loading.files import check_complete
 from resift.loading.hub import Hub
 from resift.loading.source import EMBEDDED, EMBEDDED_FOLDER
@@ -25,15 +27,27 @@ class InstalledModel:
         bytes: their size.
         family: its family, or None when resift does not run it.
         problem: why resift does not run it, or None.
+        quantization: what `resift quantize` reported, for a folder that it wrote, or None.
     """
 
     name: str
-    kind: Literal["embedded", "hub"]
+    kind: Literal["embedded", "hub", "folder"]
     revision: str | None
     folder: Path
     bytes: int
     family: Family | None
     problem: str | None
+    quantization: Mapping[str, object] | None = None
+
+
+def folder_models(folders: Iterable[Path]) -> list[InstalledModel]:
+    """Describe the models in `folders`, in their order. Raises ModelNotFound for one that is none."""
+    models = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ModelNotFound(f"there is no folder '{folder}'")
+        models.append(_described(str(folder), "folder", None, folder, _size(folder)))
+    return models
 
 
 def installed_models(cache_dir: Path | None = None) -> list[InstalledModel]:
@@ -43,8 +57,7 @@ def installed_models(cache_dir: Path | None = None) -> list[InstalledModel]:
     """
     models = []
     if EMBEDDED_FOLDER.is_dir():
-        size = sum(file.stat().st_size for file in EMBEDDED_FOLDER.rglob("*") if file.is_file())
-        models.append(_described(EMBEDDED, "embedded", None, EMBEDDED_FOLDER, size))
+        models.append(_described(EMBEDDED, "embedded", None, EMBEDDED_FOLDER, _size(EMBEDDED_FOLDER)))
     return models + _cached(Hub(cache_dir=cache_dir).folder())
 
 
@@ -63,7 +76,7 @@ def _cached(folder: Path) -> list[InstalledModel]:
 
 
 def _described(
-    name: str, kind: Literal["embedded", "hub"], revision: str | None, folder: Path, size: int
+    name: str, kind: Literal["embedded", "hub", "folder"], revision: str | None, folder: Path, size: int
 ) -> InstalledModel:
     family, problem = None, None
     try:
@@ -72,4 +85,17 @@ def _described(
         family = runnable_family(folder / "config.json")
     except ModelError as error:
         problem = error.message
-    return InstalledModel(name, kind, revision, folder, size, family, problem)
+    return InstalledModel(name, kind, revision, folder, size, family, problem, _quantization(folder))
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _quantization(folder: Path) -> Mapping[str, object] | None:
+    """Return what quantization.json holds; None where there is none that can be read."""
+    try:
+        report = json.loads((folder / "quantization.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return report if isinstance(report, dict) else None

@@ -8,21 +8,15 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from resift.errors import ModelLayoutError, UnsupportedModel
+from resift.loading.checks import check_finite, check_tensor, name_problems
 from resift.loading.layouts import is_ignored, stored_name, tensor_names, tensor_shapes
+from resift.loading.quantisation import has_cut_vocabulary, read_quantisation, select_quantised
 from resift.loading.safetensors import StoredTensor
 from resift.loading.source import ModelSource
 from resift.loading.spec import family_of, read_config, read_spec
 from resift.loading.tokenizer import check_tokenizer, read_tokenizer
 from resift.loading.weights import read_weights
-from resift.types import ModelSpec
-
-_DTYPES = ("F32", "F16", "BF16")
-_LISTED = 20
-"""Names that a message lists before it counts the rest."""
-_CHUNK = 1 << 20
-"""Values that the check for NaN looks at in one go: what fits in a core's cache."""
-_EXPONENT = {"F16": (np.uint16, 0x7C00), "BF16": (np.uint16, 0x7F80), "F32": (np.uint32, 0x7F800000)}
-"""The bits of the exponent: all set in an infinity or NaN and in no other value (IEEE 754)."""
+from resift.types import ModelSpec, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +31,10 @@ class Checkpoint:
         tokenizer: its tokenizer, without truncation or padding; nobody changes it after loading, so that any
             number of threads may encode with it.
         config: config.json as it is.
+        precision: of the stored matrices, when `resift quantize` wrote the folder: its tensors are those of
+            `loading/quantised.py`. None for plain ones.
+        unknown_id: the token of what the vocabulary lacks, when it was cut to some languages and texts, so that whoever
+            scores others can be told. None for a whole vocabulary.
     """
 
     source: ModelSource
@@ -44,27 +42,42 @@ class Checkpoint:
     tensors: Mapping[str, np.ndarray]
     tokenizer: Tokenizer
     config: Mapping[str, object]
+    precision: Precision | None = None
+    unknown_id: int | None = None
 
 
 def load_checkpoint(source: ModelSource) -> Checkpoint:
     """Load the model that `locate` found.
 
     Every tensor but the three embedding tables is checked for NaN and infinity. The tables stay on disk until their
-    rows are looked up, and what they hold shows in the logits, which the engine checks.
+    rows are looked up, and what they hold shows in the logits, which the engine checks. So do the matrices of a
+    quantised folder, whose integers cannot be NaN.
     Raises ModelLayoutError when a file is missing, corrupt or contradicts another one, UnsupportedModel when the
     model is not of a kind that resift runs.
     """
     folder = source.folder
     config = read_config(folder / "config.json")
+    precision = read_quantisation(config, folder)
     tokenizer, special = read_tokenizer(folder, family_of(config))
     spec = read_spec(config, cls_id=special.cls_id, sep_id=special.sep_id)
     check_tokenizer(tokenizer, spec)
-    stored = _select(folder, spec, read_weights(folder))
-    for name, tensor in stored.items():
-        if not name.startswith("embeddings.") or name.startswith("embeddings.norm"):
-            _check_finite(tensor)
+    if precision is None:
+        stored = _select(folder, spec, read_weights(folder))
+        for name, tensor in stored.items():
+            if not name.startswith("embeddings.") or name.startswith("embeddings.norm"):
+                check_finite(tensor)
+    else:
+        stored = select_quantised(folder, spec, read_weights(folder))
     tensors = {name: tensor.array() for name, tensor in stored.items()}
-    return Checkpoint(source=source, spec=spec, tensors=tensors, tokenizer=tokenizer, config=config)
+    return Checkpoint(
+        source=source,
+        spec=spec,
+        tensors=tensors,
+        tokenizer=tokenizer,
+        config=config,
+        precision=precision,
+        unknown_id=special.unknown_id if has_cut_vocabulary(config) else None,
+    )
 
 
 def _select(folder: Path, spec: ModelSpec, stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
@@ -74,45 +87,14 @@ def _select(folder: Path, spec: ModelSpec, stored: Mapping[str, StoredTensor]) -
     used = set(names.values())
     unexpected = [name for name in stored if name not in used and not is_ignored(spec.family, name)]
     if missing or unexpected:
-        parts = [("missing", missing), ("unexpected", unexpected)]
-        lists = "; ".join(f"{what}: {_listed(found)}" for what, found in parts if found)
         raise ModelLayoutError(
-            f"{folder}: the tensors are not those of a {spec.family} reranker of {spec.layers} layers: {lists}"
+            f"{folder}: the tensors are not those of a {spec.family} reranker of {spec.layers} layers: "
+            f"{name_problems(missing, unexpected)}"
         )
     shapes = tensor_shapes(spec)
     scores = stored[names["head.output.weight"]].shape[:1]
     if scores != (1,):
         raise UnsupportedModel(f"{folder}: the model gives {scores[0] if scores else 0} scores; a reranker gives 1")
     for ours, theirs in names.items():
-        _check_tensor(stored[theirs], shapes[ours])
+        check_tensor(stored[theirs], shapes[ours])
     return {ours: stored[theirs] for ours, theirs in names.items()}
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_LISTED])
-    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"
-
-
-def _check_tensor(tensor: StoredTensor, shape: tuple[int, ...]) -> None:
-    if tensor.shape != shape:
-        raise ModelLayoutError(
-            f"{tensor.file}: tensor {tensor.name!r} has the shape {list(tensor.shape)}, "
-            f"config.json asks for {list(shape)}"
-        )
-    if tensor.dtype not in _DTYPES:
-        raise UnsupportedModel(
-            f"{tensor.file}: tensor {tensor.name!r} is stored as {tensor.dtype}",
-            hint=f"resift reads {', '.join(_DTYPES)}",
-        )
-
-
-def _check_finite(tensor: StoredTensor) -> None:
-    dtype, mask = _EXPONENT[tensor.dtype]
-    bits = tensor.array().reshape(-1).view(dtype)
-    exponent = dtype(mask)
-    for start in range(0, len(bits), _CHUNK):
-        if (bits[start : start + _CHUNK] & exponent).max() == exponent:
-            raise ModelLayoutError(
-                f"{tensor.file}: tensor {tensor.name!r} holds a NaN or an infinity",
-                hint="the file is damaged or training diverged: use another copy of the model",
-            )

@@ -8,13 +8,19 @@ from resift.errors import ModelLayoutError, UnsupportedModel
 from resift.loading.weights import CONVERT, INDEX, PICKLES, SINGLE, weight_files
 
 CONFIG = "config.json"
-TOKENIZERS = (("tokenizer.json",), ("sentencepiece.bpe.model",), ("vocab.json", "merges.txt"), ("vocab.txt",))
+TOKENIZERS = (
+    ("tokenizer.json",),
+    ("tokenizer.safetensors",),
+    ("sentencepiece.bpe.model",),
+    ("vocab.json", "merges.txt"),
+    ("vocab.txt",),
+)
 """The sets of files that a tokenizer can be read from, the first that is complete being used."""
 NEEDED = f"{CONFIG}, tokenizer.json and {SINGLE}"
 
 _WANTED = re.compile(
     r"config\.json|config_sentence_transformers\.json|tokenizer\.json|tokenizer_config\.json"
-    r"|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|matching\.safetensors"
+    r"|tokenizer\.safetensors|quantization\.json|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|matching\.safetensors"
     r"|model\.safetensors|model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"
     r"|README\.md|LICENSE[\w.]*"
 )

@@ -19,6 +19,8 @@ def load_features(config: Mapping[str, object], folder: Path, tokenizer: Tokeniz
     if declared is None:
         return None
     matching = declared.get("matching") if isinstance(declared, Mapping) else None
+    if matching is None and isinstance(declared, Mapping) and "quantization" in declared:  # what resift quantize adds
+        return None
     if not isinstance(matching, Mapping):
         raise ModelLayoutError(f"{folder}/config.json: 'resift' is {declared!r}, expected a mapping with 'matching'")
     if matching.get("version") != VERSION:

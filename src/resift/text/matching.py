@@ -155,7 +155,7 @@ class Matcher:
         idf = self._token_idf[ids]
         return QueryFeatures(
             ids, grams, coarse, at, digit,
-            flat=_terms(grams.coarse, np.sqrt(self.gram_idf(grams.coarse))),
+            flat=_weighted(coarse.keys, np.sqrt(coarse.weight)),
             fine=_terms(grams.fine, self.gram_idf(grams.fine)),
             tokens=_terms(ids.astype(np.uint64), idf),
             bigrams=_terms(_bigrams(ids), idf[:-1] + idf[1:]),
@@ -262,8 +262,11 @@ def slots(keys: Keys, size: int) -> tuple[Ints, Ints]:
 
 def _terms(values: Keys, weights: Floats) -> Terms:
     keys, first = np.unique(values, return_index=True)
-    weight = np.append(weights[first], 0.0)
-    return Terms(np.append(keys, np.uint64(0)), weight, max(float(weight.sum()), 1e-6))
+    return _weighted(np.append(keys, np.uint64(0)), np.append(weights[first], 0.0))
+
+
+def _weighted(keys: Keys, weight: Floats) -> Terms:
+    return Terms(keys, weight, max(float(weight.sum()), 1e-6))
 
 
 def _bigrams(ids: Ids) -> Keys:

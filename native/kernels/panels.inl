@@ -37,8 +37,8 @@ float largest(const float* x, const Packed* w, int k) {
   Vec top = vset(0.0f), other = top;  // two, so that one comparison need not wait for the other
   int j = 0;
   for (; j + 2 * kLanes <= k; j += 2 * kLanes) {
-    top = vtop_abs(top, moved(x, w, j));
-    other = vtop_abs(other, moved(x, w, j + kLanes));
+    top = vtop_abs(top, moved(x, shift, smooth, j));
+    other = vtop_abs(other, moved(x, shift, smooth, j + kLanes));
   }
   for (; j < k; j += kLanes) top = vtop_abs(top, moved(x, w, j, k - j < kLanes ? k - j : kLanes));
   return vtop_of_abs(vtop_abs(top, other));

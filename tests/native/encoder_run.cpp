@@ -39,7 +39,8 @@ int main(int, char** arguments) {
   Reader file(arguments[1]);
   const auto shape = file.many<std::int32_t>(8);
   const float eps = file.many<float>(1)[0];
-  const Spec spec{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7], eps, Activation::gelu};
+  const Spec spec{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7], eps,
+                  Activation::gelu};
   const auto offsets = file.many<std::int64_t>(file.number());
   const auto ids = file.many<std::int32_t>(offsets.back());
   const auto types = file.many<std::int32_t>(offsets.back());
@@ -62,7 +63,8 @@ int main(int, char** arguments) {
       const Kernels kernels{*kernel, choose_kernel(Precision::fp32, level), choose_kernel(Precision::bf16, level),
                             choose_kernel(Precision::int8, level)};
       Encoder encoder(spec, tensors, 2, kernels);
-      const Batch batch{ids.data(), offsets.back(), offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1, types.data()};
+      const auto sequences = static_cast<std::int64_t>(offsets.size()) - 1;
+      const Batch batch{ids.data(), offsets.back(), offsets.data(), sequences, types.data()};
       std::vector<float> logits(offsets.size() - 1);
       for (const Mode mode : {Mode::throughput, Mode::latency}) {
         encoder.forward(batch, logits.data(), mode);

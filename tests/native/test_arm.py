@@ -50,7 +50,8 @@ def write(path, spec, tensors, batch):
 
     fields = ["layers", "hidden", "heads", "ffn", "vocab", "positions", "position_offset", "types"]
     parts = [struct.pack("<8i", *(spec[f] for f in fields)), struct.pack("<f", spec["norm_eps"])]
-    parts += [longs(len(batch.offsets), *batch.offsets), batch.ids.tobytes(), batch.types.tobytes(), longs(len(tensors))]
+    parts += [longs(len(batch.offsets), *batch.offsets), batch.ids.tobytes(), batch.types.tobytes()]
+    parts.append(longs(len(tensors)))
     for name, array in tensors.items():
         parts += [longs(len(name)), name.encode(), longs(array.ndim, *array.shape), array.tobytes()]
     path.write_bytes(b"".join(parts))

@@ -12,6 +12,12 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 #if defined(__linux__)
 #include <sched.h>
 #include <sys/syscall.h>
@@ -125,6 +131,13 @@ CpuFeatures detect_cpu() {
   }
 #elif defined(__aarch64__)
   f.neon = true;
+#if defined(__linux__)
+  f.neon_dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  std::size_t bytes = sizeof has;
+  f.neon_dotprod = sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &bytes, nullptr, 0) == 0 && has != 0;
+#endif
 #endif
   return f;
 }
@@ -154,7 +167,8 @@ std::map<std::string, bool> feature_table(const CpuFeatures& f) {
           {"amx_tile", f.amx_tile},
           {"amx_int8", f.amx_int8},
           {"amx_bf16", f.amx_bf16},
-          {"neon", f.neon}};
+          {"neon", f.neon},
+          {"neon_dotprod", f.neon_dotprod}};
 }
 
 std::optional<double> cgroup_cpus(const std::string& membership, const std::string& root) {

@@ -13,7 +13,7 @@ struct CpuFeatures {
   bool avx512f = false, avx512bw = false, avx512dq = false, avx512vl = false;
   bool avx512_vnni = false, avx512_bf16 = false, avx512_fp16 = false;
   bool amx_tile = false, amx_int8 = false, amx_bf16 = false;
-  bool neon = false;
+  bool neon = false, neon_dotprod = false;
 };
 
 CpuFeatures detect_cpu();

@@ -42,6 +42,9 @@ const std::vector<Level>& levels() {
       {"avx2_vnni", {&avx2_vnni_int8}, [](const CpuFeatures& c) { return c.avx2 && c.fma && c.f16c && c.avx_vnni; }},
       {"avx2", {&avx2_fp32, &avx2_bf16, &avx2_int8}, [](const CpuFeatures& c) { return c.avx2 && c.fma && c.f16c; }},
 #endif
+#if defined(RESIFT_ARM64)
+      {"neon_dotprod", {&neon_dotprod_int8}, [](const CpuFeatures& c) { return c.neon_dotprod; }},
+#endif
       {"portable", {&portable_fp32, &portable_bf16, &portable_int8}, [](const CpuFeatures&) { return true; }},
   };
   return table;

@@ -70,7 +70,8 @@ struct TileInt8 {
 struct TileBf16 {
   using Sum = float;
   static constexpr Precision kPrecision = Precision::bf16;
-  static constexpr int kRows = kPair, kQueryTiles = 1, kDepth = 256, kStep = 32, kHeader = 0, kBytes = 2, kWeightBytes = 2;
+  static constexpr int kRows = kPair, kDepth = 256, kStep = 32, kHeader = 0, kBytes = 2, kWeightBytes = 2;
+  static constexpr int kQueryTiles = 1;  // one leaves its scores in the first-level cache
   static constexpr int kRowGroup = kGroup;
   static constexpr auto row_bytes = row_bytes_tiles_bf16;
   static constexpr auto prepare = prepare_tiles_bf16;
@@ -88,7 +89,8 @@ struct TileBf16 {
     const uint8_t* const both[2] = {a, a + kGroup * lda};
     Nothing nothing;
     Ahead none{b, 0, 0};
-    const auto work = rows > kGroup ? multiply_tiles<TileBf16, true, Nothing> : multiply_tiles<TileBf16, false, Nothing>;
+    const auto work =
+        rows > kGroup ? multiply_tiles<TileBf16, true, Nothing> : multiply_tiles<TileBf16, false, Nothing>;
     work(both, lda, b, k / kStep, first, out, nothing, 0, none);
   }
 };

@@ -111,8 +111,8 @@ struct Ahead {
   }
 };
 
-// out[kGroup or kPair][32] (+)= rows * b, `steps` tiles deep. Rows of group i begin at a[i]: prepared ones, or plain ones
-// `lda` bytes apart. Between the products `waiting` has `rows` rows done.
+// out[kGroup or kPair][32] (+)= rows * b, `steps` tiles deep. Rows of group i begin at a[i]: prepared ones, or plain
+// ones `lda` bytes apart. Between the products `waiting` has `rows` rows done.
 template <class Dot, bool kTwo, class Waiting>
 void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, int steps, bool first,
                     typename Dot::Sum* out, Waiting& waiting, int rows, Ahead& ahead) {
@@ -204,7 +204,8 @@ struct TileProduct {
     float* scales = reinterpret_cast<float*>(sums + 2 * half);
     if constexpr (Dot::kHeader != 0) {
       for (int r = 0; r < rows; ++r) {
-        scales[r] = reinterpret_cast<const float*>(a - Dot::kHeader + static_cast<size_t>(r / kGroup) * group)[r % kGroup];
+        const uint8_t* header = a - Dot::kHeader + static_cast<size_t>(r / kGroup) * group;
+        scales[r] = reinterpret_cast<const float*>(header)[r % kGroup];
       }
     }
     Waiting<Dot, F> waiting(g, row, rows, scales, sums, half);
@@ -220,7 +221,8 @@ struct TileProduct {
         const int deep = smaller(depth, k - from) / Dot::kStep;
         const size_t bytes = static_cast<size_t>(deep) * 2 * kTileBytes;
         const size_t rest = static_cast<size_t>(end - b) - bytes;
-        Ahead ahead{b + bytes, rest < bytes ? rest : bytes, static_cast<size_t>(2 * kTileRows + pairs - 1) / pairs * kTileLine};
+        const size_t lines = static_cast<size_t>(2 * kTileRows + pairs - 1) / pairs;
+        Ahead ahead{b + bytes, rest < bytes ? rest : bytes, lines * kTileLine};
         for (int r = 0; r < rows; r += kPair) {
           const uint8_t* first = a + static_cast<size_t>(r / kGroup) * group +
                                  static_cast<size_t>(from / Dot::kStep) * kTileBytes;

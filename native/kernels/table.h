@@ -14,5 +14,8 @@ extern const Kernel avx512_vnni_int8;
 extern const Kernel avx512_bf16_bf16, avx512_bf16_int8;
 extern const Kernel amx_bf16, amx_int8;
 #endif
+#if defined(RESIFT_ARM64)
+extern const Kernel neon_dotprod_int8;
+#endif
 
 }  // namespace resift

@@ -122,10 +122,18 @@ inline float vtop_of_abs(Vec top) {
 }
 // Rounded to whole numbers within [-128, 127], each byte with its bits in `flip` inverted.
 inline void vstore_i8(void* p, Vec x, int flip) {
+#if defined(__aarch64__)
+  const int16x4_t narrow = vqmovn_s32(vcvtnq_s32_f32(reinterpret_cast<float32x4_t>(x)));
+  const uint8x8_t flips = vdup_n_u8(static_cast<uint8_t>(flip));
+  const uint8x8_t all = veor_u8(vreinterpret_u8_s8(vqmovn_s16(vcombine_s16(narrow, narrow))), flips);
+  const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(all), 0);
+  memcpy(p, &four, sizeof four);
+#else
   const Vec whole = vround(vmax(vset(-128.0f), vmin(vset(127.0f), x)));
   unsigned char bytes[kLanes];
   for (int i = 0; i < kLanes; ++i) bytes[i] = static_cast<unsigned char>(static_cast<int>(whole[i]) ^ flip);
   memcpy(p, bytes, sizeof bytes);
+#endif
 }
 
 }  // namespace

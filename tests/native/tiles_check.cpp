@@ -27,6 +27,8 @@ void expect(bool holds, const char* what, int line) {
 }
 #define EXPECT(...) expect((__VA_ARGS__), #__VA_ARGS__, __LINE__)
 
+std::size_t size(int count) { return static_cast<std::size_t>(count); }
+
 // Exactly so many bytes, aligned as the engine's are and full of rubbish; the sanitizer, or a mark, sees the end.
 class Room {
  public:
@@ -63,29 +65,29 @@ std::vector<float> normal(std::size_t count) {
 // Whole numbers up to 127, one of them 127 in every row: quantising changes nothing, scales are 1, sums are exact.
 std::vector<float> whole(int rows, int columns) {
   std::uniform_int_distribution<int> draw(-127, 127);
-  std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
+  std::vector<float> out(size(rows) * size(columns));
   for (float& x : out) x = static_cast<float>(draw(random_bits));
-  for (int r = 0; r < rows; ++r) out[static_cast<std::size_t>(r * columns + r % columns)] = r % 2 == 0 ? 127.0f : -127.0f;
+  for (int r = 0; r < rows; ++r) out[size(r * columns + r % columns)] = r % 2 == 0 ? 127.0f : -127.0f;
   return out;
 }
 
 struct Matrix {
   int rows, columns;
   std::vector<float> values;
-  float at(int r, int c) const { return values[static_cast<std::size_t>(r) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(c)]; }
+  float at(int r, int c) const { return values[size(r) * size(columns) + size(c)]; }
 };
 
 // Weights in a kernel's panels.
 struct Weights {
   Weights(const Kernel& kernel, const Matrix& w, std::vector<float> biases)
-      : panels((w.rows + kernel.panel - 1) / kernel.panel), room(kernel.panel_bytes(w.columns) * static_cast<std::size_t>(panels)),
-        bias(std::move(biases)), scale(static_cast<std::size_t>(panels * kernel.panel)), sums(scale.size()) {
+      : panels((w.rows + kernel.panel - 1) / kernel.panel), room(kernel.panel_bytes(w.columns) * size(panels)),
+        bias(std::move(biases)), scale(size(panels * kernel.panel)), sums(scale.size()) {
     bias.resize(scale.size());
     for (int p = 0; p < panels; ++p) {
       const int first = p * kernel.panel, count = std::min(kernel.panel, w.rows - first);
-      const std::size_t place = static_cast<std::size_t>(first);
-      kernel.pack_panel(w.values.data() + place * static_cast<std::size_t>(w.columns), count, w.columns,
-                        room.as<unsigned char>() + kernel.panel_bytes(w.columns) * static_cast<std::size_t>(p),
+      const std::size_t place = size(first);
+      kernel.pack_panel(w.values.data() + place * size(w.columns), count, w.columns,
+                        room.as<unsigned char>() + kernel.panel_bytes(w.columns) * size(p),
                         scale.data() + place, sums.data() + place);
     }
     packed = {w.rows, w.columns, room.as<void>(), bias.data(), scale.data(), sums.data(), nullptr, nullptr};
@@ -106,21 +108,20 @@ struct Extras {
 
 std::vector<float> product(const Kernel& kernel, const Matrix& x, const Weights& w, const Extras& extras = {}) {
   const int n = w.packed.n, k = w.packed.k;
-  const std::size_t wide = static_cast<std::size_t>(n);
+  const std::size_t wide = size(n);
   const int group = kernel.row_group, groups = (x.rows + group - 1) / group;
   const std::size_t row = kernel.row_bytes(k);
-  Room rows(row * static_cast<std::size_t>(groups * group));
+  Room rows(row * size(groups * group));
   const int half = x.rows / 2;  // prepared in two parts, as several threads do
-  kernel.prepare(x.values.data(), static_cast<std::size_t>(k), 0, half, w.packed, rows.as<void>());
-  kernel.prepare(x.values.data() + static_cast<std::size_t>(half * k), static_cast<std::size_t>(k), half, x.rows - half, w.packed,
-                 rows.as<void>());
+  kernel.prepare(x.values.data(), size(k), 0, half, w.packed, rows.as<void>());
+  kernel.prepare(x.values.data() + size(half * k), size(k), half, x.rows - half, w.packed, rows.as<void>());
   const std::size_t stride = wide + 3;
-  std::vector<float> out(static_cast<std::size_t>(x.rows) * stride, -7.0f);
+  std::vector<float> out(size(x.rows) * stride, -7.0f);
   const int borders[] = {0, extras.cut, x.rows};
   for (int i = 0; i < 2; ++i) {
     const int from = borders[i], count = borders[i + 1] - from;
     if (count == 0) continue;
-    const std::size_t place = static_cast<std::size_t>(from);
+    const std::size_t place = size(from);
     Room scratch(kernel.gemm_scratch(count, k));
     for (int part = 0; part < extras.parts; ++part) {
       GemmArgs args{};
@@ -140,9 +141,9 @@ std::vector<float> product(const Kernel& kernel, const Matrix& x, const Weights&
     }
   }
   std::vector<float> dense;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(x.rows); ++r) {
-    for (std::size_t j = n > 0 ? wide : 0; j < stride; ++j) EXPECT(out[r * stride + j] == -7.0f);
-    dense.insert(dense.end(), out.begin() + static_cast<std::ptrdiff_t>(r * stride), out.begin() + static_cast<std::ptrdiff_t>(r * stride + wide));
+  for (const float* r = out.data(); r != out.data() + out.size(); r += stride) {
+    EXPECT(std::all_of(r + wide, r + stride, [](float x) { return x == -7.0f; }));
+    dense.insert(dense.end(), r, r + wide);
   }
   return dense;
 }
@@ -181,10 +182,12 @@ void int8_sums() {
 
 // Everything around the sums: smoothing, scales, bias, activations, residual.
 void int8_outputs() {
-  for (const Activation activation : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+  constexpr Activation kAll[] = {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                 Activation::tanh};
+  for (const Activation activation : kAll) {
     for (const auto& shape : kShapes) {
       const int rows = 50;
-      const std::size_t n = static_cast<std::size_t>(shape.n), k = static_cast<std::size_t>(shape.k);
+      const std::size_t n = size(shape.n), k = size(shape.k);
       Matrix w{shape.n, shape.k, normal(n * k)};
       for (float& value : w.values) value /= std::sqrt(static_cast<float>(shape.k));
       const Matrix x{rows, shape.k, normal(rows * k)};
@@ -196,9 +199,10 @@ void int8_outputs() {
         which->packed.smooth = smooth.data();
         which->packed.shift = shift.data();
       }
-      Extras extras{activation, residual.data()};
+      const Extras extras{activation, residual.data()};
+      const auto got = product(resift::amx_int8, x, tiles, extras);
       // Half a step of a quantised input may fall to the other side where a fused multiplication rounds differently.
-      EXPECT(largest_difference(product(resift::amx_int8, x, tiles, extras), product(resift::portable_int8, x, plain, extras)) < 0.03);
+      EXPECT(largest_difference(got, product(resift::portable_int8, x, plain, extras)) < 0.03);
     }
   }
 }
@@ -207,9 +211,9 @@ void int8_outputs() {
 void splits() {
   for (const Kernel* kernel : {&resift::amx_int8, &resift::amx_bf16}) {
     const int n = 300, k = 700, rows = 150;
-    const Matrix w{n, k, normal(static_cast<std::size_t>(n * k))};
-    const Weights weights(*kernel, w, normal(static_cast<std::size_t>(n)));
-    const Matrix x{rows, k, normal(static_cast<std::size_t>(rows * k))};
+    const Matrix w{n, k, normal(size(n * k))};
+    const Weights weights(*kernel, w, normal(size(n)));
+    const Matrix x{rows, k, normal(size(rows * k))};
     const auto at_once = product(*kernel, x, weights, {Activation::gelu, nullptr});
     for (const int parts : {2, 3, 10}) {
       for (const int cut : {0, 16, 48, 144}) {
@@ -243,45 +247,62 @@ float rounded(float x) {  // to bfloat16
 void bf16_products() {
   for (const auto& shape : kShapes) {
     for (const int rows : kRows) {
-      const std::size_t n = static_cast<std::size_t>(shape.n), k = static_cast<std::size_t>(shape.k);
-      const Matrix w{shape.n, shape.k, normal(n * k)}, x{rows, shape.k, normal(static_cast<std::size_t>(rows) * k)};
+      const std::size_t n = size(shape.n), k = size(shape.k);
+      const Matrix w{shape.n, shape.k, normal(n * k)}, x{rows, shape.k, normal(size(rows) * k)};
       const auto bias = normal(n);
       const auto got = product(resift::amx_bf16, x, Weights(resift::amx_bf16, w, bias));
       for (int r = 0; r < rows; ++r) {
         for (int j = 0; j < shape.n; ++j) {
-          double sum = bias[static_cast<std::size_t>(j)], size = std::abs(sum);
+          double sum = bias[size(j)], terms = std::abs(sum);
           for (int p = 0; p < shape.k; ++p) {
             const double term = static_cast<double>(rounded(x.at(r, p))) * rounded(w.at(j, p));
             sum += term;
-            size += std::abs(term);
+            terms += std::abs(term);
           }
-          EXPECT(std::abs(got[static_cast<std::size_t>(r) * n + static_cast<std::size_t>(j)] - sum) <= 1e-6 * size);
+          EXPECT(std::abs(got[size(r) * n + size(j)] - sum) <= 1e-6 * terms);
         }
       }
     }
   }
 }
 
+struct Sequence {
+  Sequence(int tokens, int columns)
+      : length(tokens), width(columns), q(normal(size(tokens) * stride())), k(normal(q.size())), v(normal(q.size())) {}
+  std::size_t stride() const { return size(width) + 5; }
+
+  std::vector<float> attend(const Kernel& kernel, int first, int queries) const {
+    Room scratch(kernel.attention_scratch(length, width));
+    std::vector<float> out(size(queries) * stride(), -7.0f);
+    AttentionArgs args{};
+    args.q = q.data() + size(first) * stride();
+    args.queries = queries;
+    args.k = k.data();
+    args.v = v.data();
+    args.ldq = args.ldkv = args.ldo = stride();
+    args.length = length;
+    args.width = width;
+    args.out = out.data();
+    args.scratch = scratch.as<void>();
+    kernel.attention(args);
+    for (std::size_t i = 0; i < out.size(); ++i) EXPECT((i % stride() >= size(width)) == (out[i] == -7.0f));
+    return out;
+  }
+
+  int length, width;
+  std::vector<float> q, k, v;
+};
+
 void attention() {
   for (const int width : {8, 32, 64, 100}) {
     for (const int length : {1, 2, 16, 31, 33, 64, 147, 300}) {
-      const std::size_t stride = static_cast<std::size_t>(width) + 5, count = static_cast<std::size_t>(length) * stride;
-      const auto q = normal(count), k = normal(count), v = normal(count);
-      const auto run = [&](const Kernel& kernel, int first, int queries) {
-        Room scratch(kernel.attention_scratch(length, width));
-        std::vector<float> out(static_cast<std::size_t>(queries) * stride, -7.0f);
-        const AttentionArgs args{q.data() + static_cast<std::size_t>(first) * stride, stride, queries, k.data(), v.data(), stride, length,
-                                 width, out.data(), stride, scratch.as<void>()};
-        kernel.attention(args);
-        for (std::size_t i = 0; i < out.size(); ++i) EXPECT((i % stride >= static_cast<std::size_t>(width)) == (out[i] == -7.0f));
-        return out;
-      };
-      const auto whole_one = run(resift::amx_bf16, 0, length);
-      EXPECT(largest_difference(whole_one, run(resift::portable_fp32, 0, length)) < 0.04);
-      EXPECT(same(whole_one, run(resift::amx_int8, 0, length)));
+      const Sequence sequence(length, width);
+      const auto all = sequence.attend(resift::amx_bf16, 0, length);
+      EXPECT(largest_difference(all, sequence.attend(resift::portable_fp32, 0, length)) < 0.04);
+      EXPECT(same(all, sequence.attend(resift::amx_int8, 0, length)));
       const int first = length / 3;
-      const auto rest = run(resift::amx_bf16, first, length - first);
-      EXPECT(std::equal(rest.begin(), rest.end(), whole_one.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * stride)));
+      const auto rest = sequence.attend(resift::amx_bf16, first, length - first);
+      EXPECT(std::memcmp(rest.data(), all.data() + size(first) * sequence.stride(), rest.size() * sizeof(float)) == 0);
     }
   }
 }

@@ -33,7 +33,8 @@ class Waiting {
 
   // For `rows` rows from `row` on, with their `scales`; `sums` has room for two panels of `room` values each.
   Waiting(const GemmArgs& g, int row, int rows, const float* scales, const Sum* sums, size_t room)
-      : w_(*g.w), scales_(scales), c_(g.c + row * g.ldc), ldc_(g.ldc),
+      : w_(*g.w), scales_(scales), c_(g.half == nullptr ? g.c + row * g.ldc : nullptr),
+        half_(g.half == nullptr ? nullptr : g.half + row * g.ldc), ldc_(g.ldc),
         residual_(g.residual == nullptr ? nullptr : g.residual + row * g.ldr), ldr_(g.ldr), rows_(rows),
         column_(g.first_panel * kWide), now_(sums), then_(sums + room) {}
 
@@ -69,22 +70,30 @@ class Waiting {
     const int column = column_, columns = w.n - column;
     const Sum* sums = now_ + row_ * kWide;
     const float* scale = scales_ + row_;
-    float* c = c_ + row_ * ldc + column;
+    float* c = half_ == nullptr ? c_ + row_ * ldc + column : nullptr;
+    uint16_t* half = half_ == nullptr ? nullptr : half_ + row_ * ldc + column;
     const float* residual = residual_ == nullptr ? nullptr : residual_ + row_ * ldr + column;
-    for (int r = 0; r < count; ++r, sums += kWide, ++scale, c += ldc, residual += ldr) {
+    for (int r = 0; r < count; ++r, sums += kWide, ++scale, residual += ldr) {
       RESIFT_UNROLL
       for (int j = 0; j < kWide; j += kLanes) {
         const int n = columns < j ? 0 : smaller(kLanes, columns - j);
         Vec x = F(Dot::value(sums + j, w, column + j, reinterpret_cast<const uint8_t*>(scale)));
         if (residual != nullptr) x = vadd(x, vload_n(residual + j, n));
-        vstore_n(c + j, x, n);
+        if (half != nullptr) {
+          vstore_bf16_n(half + j, x, n);
+        } else {
+          vstore_n(c + j, x, n);
+        }
       }
+      half += half == nullptr ? 0 : ldc;
+      c += half == nullptr ? ldc : 0;
     }
   }
 
   const Packed w_;
   const float* scales_;
   float* c_;
+  uint16_t* half_;
   size_t ldc_;
   const float* residual_;
   size_t ldr_;

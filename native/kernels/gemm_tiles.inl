@@ -112,8 +112,8 @@ struct Ahead {
   const uint8_t* at;
   size_t left, share;  // bytes: in all, and with each step
 
-  void some() {
-    const size_t bytes = share < left ? share : left;
+  void some(int steps) {
+    const size_t wanted = share * static_cast<size_t>(steps), bytes = wanted < left ? wanted : left;
     for (size_t i = 0; i < bytes; i += kTileLine) __builtin_prefetch(at + i, 0, 2);
     at += bytes;
     left -= bytes;
@@ -121,7 +121,7 @@ struct Ahead {
 };
 
 // out[kGroup or kPair][32] (+)= rows * b, `steps` tiles deep. Rows of group i begin at a[i]: prepared ones, or plain
-// ones `lda` bytes apart. Between the products `waiting` has `rows` rows done.
+// ones `lda` bytes apart. Between the products `waiting` has `rows` rows done for each step.
 template <class Dot, bool kTwo, class Waiting>
 void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, int steps, bool first,
                     typename Dot::Sum* out, Waiting& waiting, int rows, Ahead& ahead) {
@@ -141,7 +141,7 @@ void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, 
     if constexpr (kTwo) tile_load<2>(low, kLine);
     if constexpr (kTwo) tile_load<3>(low + kGroup, kLine);
   }
-  for (int i = 0; i < steps; ++i, a0 += step, a1 += step, b += 2 * kTileBytes) {
+  const auto multiply = [&] {
     tile_load<4>(a0, line);
     tile_load<6>(b, kPanelLine);
     Dot::template product<0, 4, 6>();
@@ -159,8 +159,16 @@ void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, 
         if constexpr (kTwo) __builtin_prefetch(a1 + step + r * line);
       }
     }
-    ahead.some();
-    waiting.some(rows);
+    a0 += step;
+    a1 += step;
+    b += 2 * kTileBytes;
+  };
+  for (int left = steps; left > 0; left -= 2) {  // two at a time: what goes between them has its own beginning and end
+    multiply();
+    if (left > 1) multiply();
+    const int done = smaller(left, 2);
+    ahead.some(done);
+    waiting.some(done * rows);
   }
   tile_store<0>(out, kLine);
   tile_store<1>(out + kGroup, kLine);

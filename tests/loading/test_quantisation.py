@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resift.errors import ModelLayoutError, UnsupportedModel
+from resift.errors import ModelLayoutError, ModelNotFound, UnsupportedModel
+from resift.loading.cached import folder_models
 from resift.loading.checkpoint import Checkpoint, load_checkpoint
+from resift.loading.files import missing, wanted
 from resift.loading.quantised import (
     from_groups,
     from_nibbles,
@@ -101,6 +103,26 @@ def test_tensors_are_views_of_the_file(written: Path) -> None:
     assert checkpoint.precision == "int8"
     assert all(not tensor.flags.owndata for tensor in checkpoint.tensors.values())
     assert {"embeddings.word.int4", "layers.1.attention.key_value.weight_int8"} <= set(checkpoint.tensors)
+
+
+def test_a_quantised_repository_is_complete() -> None:
+    names = ["config.json", "model.safetensors", "quantization.json", "tokenizer.safetensors", "other.bin"]
+    assert missing(names) == []
+    assert wanted(names) == names[:-1]
+
+
+def test_it_is_listed_with_its_report(folder: Path) -> None:
+    (model,) = folder_models([folder])
+    assert (model.kind, model.family, model.problem) == ("folder", "xlm-roberta", None)
+    assert model.quantization is not None
+    assert model.quantization["precision"] == "int8"
+    for damaged in ("", "[1]", "{"):
+        (folder / "quantization.json").write_text(damaged)
+        assert folder_models([folder])[0].quantization is None
+    (folder / "model.safetensors").unlink()
+    assert folder_models([folder])[0].family is None
+    with pytest.raises(ModelNotFound):
+        folder_models([folder / "none"])
 
 
 def test_panels_begin_on_cache_lines(written: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,13 +107,24 @@ def test_what_loses_too_much_is_kept_in_bf16(plain: Path, tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("languages", [None, ["en", "zh"]])
 def test_a_table_that_loses_too_much_gets_more_bits(
-    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, languages: list[str] | None
 ) -> None:
+    pairs = built_in_pairs(languages)[:60]
+    some = Options(languages=languages, force=True)
+    small, large = (
+        quantize(plain, tmp_path / form, pairs=pairs, options=replace(some, embeddings=form)).comparison.largest_change
+        for form in ("int4", "int8")
+    )
+    assert large < small
     monkeypatch.setattr("resift.quantize.tables._LARGE", 1)
-    report = quantize(plain, tmp_path / "int8", options=Options(tolerance=Tolerance(spearman=0.999)))
-    assert [attempt.what for attempt in report.attempts][:2] == ["int8, embeddings in int4", "embeddings in int8"]
-    assert set(report.embeddings.values()) == {"int8"}
+    allowed = Tolerance(spearman=0, overlap=0, change=(small + large) / 2)
+    report = quantize(plain, tmp_path / "auto", pairs=pairs, options=replace(some, tolerance=allowed))
+    assert [attempt.what for attempt in report.attempts] == ["int8, embeddings in int4", "embeddings in int8"]
+    assert report.passed
+    assert report.comparison.largest_change == large
+    assert report.embeddings["embeddings.word"] == "int8"
 
 
 def test_a_failure_writes_nothing(plain: Path, tmp_path: Path) -> None:

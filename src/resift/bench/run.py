@@ -84,13 +84,18 @@ def bench(request: Request) -> Report:
         folders=_folders(request, names, precisions) if compared else _quantized(request),
         level=request.level,
         # A model with match features is more than its network, which is all that others run.
-        reference=_reference(request, names, compared=compared and "resift" not in checkpoint.config),
+        reference=_reference(request, names, compared=compared and not _has_features(checkpoint.config)),
         verbose=request.verbose,
         tell=request.tell,
     )
     facts = {"model": request.description, "resift": __version__, "environment": environment.record()}
     keep = stays_loaded(plan)
     return make_report(plan, measure(plan, keep=keep), spec, facts=facts, keep=keep)
+
+
+def _has_features(config: Mapping[str, object]) -> bool:
+    ours = config.get("resift")
+    return isinstance(ours, Mapping) and "matching" in ours
 
 
 def _precisions(request: Request) -> list[Precision]:

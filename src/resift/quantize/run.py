@@ -182,18 +182,18 @@ class _Job:
     def _steps(self, plan: Plan, full: Float32, scratch: Path) -> Iterator[tuple[str, Plan]]:
         """Yield (what, plan): the first, then, as long as the caller asks for another, more and more precise ones."""
         yield f"{plan.precision}, embeddings in {plan.tables['embeddings.word']}", plan
-        blamed = self._tables_to_blame(full, scratch / _ATTEMPT)
+        blamed = self._tables_to_blame(plan, full, scratch / _ATTEMPT)
         yield from more_precise(plan, tables_to_blame=blamed, tables_fixed=self.options.embeddings is not None)
 
-    def _tables_to_blame(self, full: Float32, folder: Path) -> bool:
+    def _tables_to_blame(self, plan: Plan, full: Float32, folder: Path) -> bool:
         """Tell whether the model in `folder` would be within the tolerance with its tables in full precision."""
         written = load_checkpoint(locate(folder))
-        if written.spec.vocab < self.checkpoint.spec.vocab:
-            return False
         names = ("embeddings.word", "embeddings.position")
         others = {name: array for name, array in written.tensors.items() if not name.startswith(names)}
-        tensors = others | {name: self.checkpoint.tensors[name] for name in names}
-        scores, _ = self._scores(replace(written, tensors=tensors), "scoring with full embeddings")
+        tables = {name: self.checkpoint.tensors[name] for name in names}
+        if plan.kept is not None:
+            tables["embeddings.word"] = tables["embeddings.word"][plan.kept]
+        scores, _ = self._scores(replace(written, tensors=others | tables), "scoring with full embeddings")
         return not compare(self.pairs, full, scores).failures(self.options.tolerance)
 
     def _write(self, plan: Plan, scratch: Path) -> Path:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "kernel.h"
@@ -21,7 +22,11 @@ struct Segment {
 struct Matrix {
   float* data;
   std::size_t stride;
+  bool half = false;  // bfloat16 in place of floats, rows `stride` values apart
 
+  std::uint16_t* half_row(int index) const {
+    return reinterpret_cast<std::uint16_t*>(data) + static_cast<std::size_t>(index) * stride;
+  }
   float* row(int index) const { return data + static_cast<std::size_t>(index) * stride; }
 };
 

@@ -40,6 +40,8 @@ struct GemmArgs {
   int first_panel, last_panel;
   float* c;
   size_t ldc;
+  uint16_t* half;  // null, or where to write outputs rounded to bfloat16 in place of `c`, rows `ldc` values apart; only
+                   // for kernels with `prepare_half`, and without a residual
   Activation activation;
   const float* residual;  // null, or like c with stride ldr; must not overlap c
   size_t ldr;
@@ -78,6 +80,8 @@ struct Kernel {
   size_t (*row_bytes)(int k);
   void (*prepare)(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out);
   int row_group;
+  // As `prepare`, from rows of bfloat16 that a `gemm` wrote; null where there is no such thing.
+  void (*prepare_half)(const uint16_t* x, size_t ldx, int first, int rows, const Packed& w, void* out);
 
   size_t (*gemm_scratch)(int rows, int k);
   void (*gemm)(const GemmArgs& args);

@@ -102,8 +102,9 @@ class Pass {
       attend(team_, model_.kernel, model_.spec, segments(from, count, last), query_, key_value_, mixed_);
       product(layer.attention_output, mixed_, count, sum_, Activation::none, &x);
       norm(layer.attention_norm, sum_, x, count, &layer.up);
-      product(layer.up, x, count, inner_, model_.spec.activation);
-      product(layer.down, inner_, count, sum_, Activation::none, &x);
+      const Matrix inner{inner_.data, inner_.stride, as_halves(layer.up, layer.down)};
+      product(layer.up, x, count, inner, model_.spec.activation);
+      product(layer.down, inner, count, sum_, Activation::none, &x);
       norm(layer.ffn_norm, sum_, x, count, at_once ? &next->key_value : nullptr);
     }
   }
@@ -186,9 +187,19 @@ class Pass {
     args.lda = prepared ? kernel.row_bytes(w.k) : in.stride * sizeof(float);
     args.rows = rows;
     args.w = &w;
-    args.c = out.data;
+    if (out.half) {
+      args.half = out.half_row(0);
+    } else {
+      args.c = out.data;
+    }
     args.ldc = out.stride;
     return args;
+  }
+
+  // The widest matrix there is goes from `one` to `other` as bfloat16 where both can: it is the difference between the
+  // second-level cache and main memory, and less than rounding to int8 does to it.
+  static bool as_halves(const Linear& one, const Linear& other) {
+    return one.kernel->prepare_half != nullptr && other.kernel->prepare_half != nullptr;
   }
 
   // The rows of `in` as the product wants them, unless who wrote them saw to it.
@@ -201,6 +212,7 @@ class Pass {
   void prepare_rows(const Linear& linear, Matrix in, int first, int count) {
     const Kernel& kernel = *linear.kernel;
     if (kernel.prepare == nullptr) return;
+    if (in.half) return kernel.prepare_half(in.half_row(first), in.stride, first, count, linear.view(), prepared_);
     kernel.prepare(in.row(first), in.stride, first, count, linear.view(), prepared_);
   }
 

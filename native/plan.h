@@ -24,7 +24,7 @@ struct Plan {
 // price of a barrier after each list of tasks. `automatic` takes the one that should end first.
 Plan make_plan(const std::vector<int>& lengths, int hidden, int threads, Mode mode);
 
-constexpr int kRowBlock = 16;  // no kernel's register tile is higher
+constexpr int kRowBlock = 16;  // a multiple of every Kernel::row_group
 
 // A product cut into `across` parts of its panels times `down` parts of its rows.
 struct Split {

@@ -88,7 +88,8 @@ inline void multiply(Team& team, std::initializer_list<Product> all) {
       last -= own;
       if (part.first_panel == part.last_panel) continue;
       part.a = static_cast<const unsigned char*>(part.a) + static_cast<std::size_t>(row) * part.lda;
-      part.c += static_cast<std::size_t>(row) * part.ldc;
+      if (part.half != nullptr) part.half += static_cast<std::size_t>(row) * part.ldc;
+      if (part.c != nullptr) part.c += static_cast<std::size_t>(row) * part.ldc;
       if (part.residual != nullptr) part.residual += static_cast<std::size_t>(row) * part.ldr;
       part.rows = rows;
       part.scratch = worker.scratch.reserve(product.kernel->gemm_scratch(rows, part.w->k));

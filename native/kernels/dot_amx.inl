@@ -28,7 +28,8 @@ double spin_tiles(long rounds) {
 size_t row_bytes_tiles_int8(int k) { return sizeof(float) + static_cast<size_t>(padded(k)); }
 size_t row_bytes_tiles_bf16(int k) { return 2 * static_cast<size_t>(padded(k)); }
 
-void prepare_tiles_int8(const float* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
+template <class X>
+void prepare_tiles_int8(const X* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
   const size_t group = kGroup * row_bytes_tiles_int8(w.k);
   for (int r = first; r < first + rows; ++r, x += ldx) {
     uint8_t* to = static_cast<uint8_t*>(out) + static_cast<size_t>(r / kGroup) * group;
@@ -49,13 +50,26 @@ void prepare_tiles_bf16(const float* x, size_t ldx, int first, int rows, const P
   }
 }
 
+void prepare_tiles_half(const uint16_t* x, size_t ldx, int first, int rows, const Packed& w, void* out) {
+  constexpr int kStep = kTileLine / 2;
+  const size_t group = kGroup * row_bytes_tiles_bf16(w.k);
+  for (int r = first; r < first + rows; ++r, x += ldx) {
+    uint8_t* to = static_cast<uint8_t*>(out) + static_cast<size_t>(r / kGroup) * group + r % kGroup * kTileLine;
+    for (int j = 0; j < padded(w.k); j += kStep, to += kTileBytes) {
+      const __mmask32 lanes = w.k - j >= kStep ? ~0u : w.k <= j ? 0 : (1u << (w.k - j)) - 1;
+      _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(lanes, x + j));
+    }
+  }
+}
+
 struct TileInt8 {
   using Sum = int32_t;
   static constexpr Precision kPrecision = Precision::int8;
   static constexpr int kRows = kPair, kDepth = 512, kStep = 64, kHeader = kTileLine, kBytes = 1, kWeightBytes = 1;
   static constexpr int kRowGroup = kGroup;
   static constexpr auto row_bytes = row_bytes_tiles_int8;
-  static constexpr auto prepare = prepare_tiles_int8;
+  static constexpr auto prepare = prepare_tiles_int8<float>;
+  static constexpr auto prepare_half = prepare_tiles_int8<uint16_t>;
   static constexpr auto spin = spin_tiles<TileInt8>;
 
   template <int C, int A, int B>
@@ -75,6 +89,7 @@ struct TileBf16 {
   static constexpr int kRowGroup = kGroup;
   static constexpr auto row_bytes = row_bytes_tiles_bf16;
   static constexpr auto prepare = prepare_tiles_bf16;
+  static constexpr auto prepare_half = prepare_tiles_half;
   static constexpr auto spin = spin_tiles<TileBf16>;
 
   template <int C, int A, int B>

@@ -8,6 +8,10 @@ size_t row_bytes_bf16(int k) { return row_stride(2 * static_cast<size_t>(padded(
 // 16 floats, those from n on taken as 0, to the bits of bfloat16.
 inline __m256i rounded_bf16(const float* x, int n) { return (__m256i)_mm512_cvtneps_pbh(vload_n(x, n)); }
 
+inline void vstore_bf16_n(uint16_t* p, Vec x, int n) {
+  _mm256_mask_storeu_epi16(p, first_lanes(n), (__m256i)_mm512_cvtneps_pbh(x));
+}
+
 // k floats, filled up with zeros to `width`, a multiple of 16.
 inline void round_row(const float* x, int k, int width, uint16_t* out) {
   for (int j = 0; j < width; j += kLanes) {

@@ -33,7 +33,8 @@ class Waiting {
 
   // For `rows` rows from `row` on, with their `scales`; `sums` has room for two panels of `room` values each.
   Waiting(const GemmArgs& g, int row, int rows, const float* scales, const Sum* sums, size_t room)
-      : w_(*g.w), scales_(scales), c_(g.c + row * g.ldc), ldc_(g.ldc),
+      : w_(*g.w), scales_(scales), c_(g.half == nullptr ? g.c + row * g.ldc : nullptr),
+        half_(g.half == nullptr ? nullptr : g.half + row * g.ldc), ldc_(g.ldc),
         residual_(g.residual == nullptr ? nullptr : g.residual + row * g.ldr), ldr_(g.ldr), rows_(rows),
         column_(g.first_panel * kWide), now_(sums), then_(sums + room) {}
 
@@ -69,22 +70,30 @@ class Waiting {
     const int column = column_, columns = w.n - column;
     const Sum* sums = now_ + row_ * kWide;
     const float* scale = scales_ + row_;
-    float* c = c_ + row_ * ldc + column;
+    float* c = half_ == nullptr ? c_ + row_ * ldc + column : nullptr;
+    uint16_t* half = half_ == nullptr ? nullptr : half_ + row_ * ldc + column;
     const float* residual = residual_ == nullptr ? nullptr : residual_ + row_ * ldr + column;
-    for (int r = 0; r < count; ++r, sums += kWide, ++scale, c += ldc, residual += ldr) {
+    for (int r = 0; r < count; ++r, sums += kWide, ++scale, residual += ldr) {
       RESIFT_UNROLL
       for (int j = 0; j < kWide; j += kLanes) {
         const int n = columns < j ? 0 : smaller(kLanes, columns - j);
         Vec x = F(Dot::value(sums + j, w, column + j, reinterpret_cast<const uint8_t*>(scale)));
         if (residual != nullptr) x = vadd(x, vload_n(residual + j, n));
-        vstore_n(c + j, x, n);
+        if (half != nullptr) {
+          vstore_bf16_n(half + j, x, n);
+        } else {
+          vstore_n(c + j, x, n);
+        }
       }
+      half += half == nullptr ? 0 : ldc;
+      c += half == nullptr ? ldc : 0;
     }
   }
 
   const Packed w_;
   const float* scales_;
   float* c_;
+  uint16_t* half_;
   size_t ldc_;
   const float* residual_;
   size_t ldr_;
@@ -103,8 +112,8 @@ struct Ahead {
   const uint8_t* at;
   size_t left, share;  // bytes: in all, and with each step
 
-  void some() {
-    const size_t bytes = share < left ? share : left;
+  void some(int steps) {
+    const size_t wanted = share * static_cast<size_t>(steps), bytes = wanted < left ? wanted : left;
     for (size_t i = 0; i < bytes; i += kTileLine) __builtin_prefetch(at + i, 0, 2);
     at += bytes;
     left -= bytes;
@@ -112,7 +121,7 @@ struct Ahead {
 };
 
 // out[kGroup or kPair][32] (+)= rows * b, `steps` tiles deep. Rows of group i begin at a[i]: prepared ones, or plain
-// ones `lda` bytes apart. Between the products `waiting` has `rows` rows done.
+// ones `lda` bytes apart. Between the products `waiting` has `rows` rows done for each step.
 template <class Dot, bool kTwo, class Waiting>
 void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, int steps, bool first,
                     typename Dot::Sum* out, Waiting& waiting, int rows, Ahead& ahead) {
@@ -132,7 +141,7 @@ void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, 
     if constexpr (kTwo) tile_load<2>(low, kLine);
     if constexpr (kTwo) tile_load<3>(low + kGroup, kLine);
   }
-  for (int i = 0; i < steps; ++i, a0 += step, a1 += step, b += 2 * kTileBytes) {
+  const auto multiply = [&] {
     tile_load<4>(a0, line);
     tile_load<6>(b, kPanelLine);
     Dot::template product<0, 4, 6>();
@@ -150,8 +159,16 @@ void multiply_tiles(const uint8_t* const (&a)[2], size_t lda, const uint8_t* b, 
         if constexpr (kTwo) __builtin_prefetch(a1 + step + r * line);
       }
     }
-    ahead.some();
-    waiting.some(rows);
+    a0 += step;
+    a1 += step;
+    b += 2 * kTileBytes;
+  };
+  for (int left = steps; left > 0; left -= 2) {  // two at a time: what goes between them has its own beginning and end
+    multiply();
+    if (left > 1) multiply();
+    const int done = smaller(left, 2);
+    ahead.some(done);
+    waiting.some(done * rows);
   }
   tile_store<0>(out, kLine);
   tile_store<1>(out + kGroup, kLine);

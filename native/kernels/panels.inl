@@ -15,23 +15,36 @@ inline size_t panel_bytes_bf16(int k) { return 2 * panel_bytes_int8(k); }
 // An odd number of cache lines, so that neighbouring rows fall into different sets.
 inline size_t row_stride(size_t bytes) { return bytes / 64 % 2 == 0 ? bytes + 64 : bytes; }
 
+// Rows are float or (uint16_t) bfloat16.
+inline Vec fetch(const float* x) { return vload(x); }
+inline Vec fetch(const uint16_t* x) { return vload_bf16(x); }
+inline Vec fetch_n(const float* x, int n) { return vload_n(x, n); }
+inline Vec fetch_n(const uint16_t* x, int n) {
+  uint16_t part[kLanes] = {};
+  for (int i = 0; i < n; ++i) part[i] = x[i];
+  return vload_bf16(part);
+}
+
 // (x[j] - shift[j]) * smooth[j], where `w` has these vectors; x itself without `w`.
-inline Vec moved(const float* x, const Packed* w, int j, int n) {
-  Vec v = vload_n(x + j, n);
+template <class X>
+Vec moved(const X* x, const Packed* w, int j, int n) {
+  Vec v = fetch_n(x + j, n);
   if (w == nullptr) return v;
   if (w->shift != nullptr) v = vsub(v, vload_n(w->shift + j, n));
   return w->smooth == nullptr ? v : vmul(v, vload_n(w->smooth + j, n));
 }
 
 // `moved` for a whole vector.
-inline Vec moved(const float* x, const float* shift, const float* smooth, int j) {
-  Vec v = vload(x + j);
+template <class X>
+Vec moved(const X* x, const float* shift, const float* smooth, int j) {
+  Vec v = fetch(x + j);
   if (shift != nullptr) v = vsub(v, vload(shift + j));
   return smooth == nullptr ? v : vmul(v, vload(smooth + j));
 }
 
 // The largest |moved x[j]|; not-a-number when there is one.
-float largest(const float* x, const Packed* w, int k) {
+template <class X>
+float largest(const X* x, const Packed* w, int k) {
   const float* shift = w == nullptr ? nullptr : w->shift;
   const float* smooth = w == nullptr ? nullptr : w->smooth;
   Vec top = vset(0.0f), other = top;  // two, so that one comparison need not wait for the other
@@ -51,12 +64,14 @@ struct Range {
   float scale, factor;
 };
 
-inline Vec scaled(const float* x, const Packed* w, int j, int n, Vec factor) {
+template <class X>
+Vec scaled(const X* x, const Packed* w, int j, int n, Vec factor) {
   return vmul(moved(x, w, j, n), factor);
 }
 
 // x to bytes, filled up with zeros to a multiple of 64. Every 64 bytes begin `line` bytes after the last.
-inline void quantise(const float* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
+template <class X>
+void quantise(const X* x, const Packed* w, int k, float factor, int flip, uint8_t* out, size_t line = 64) {
   const float* shift = w == nullptr ? nullptr : w->shift;
   const float* smooth = w == nullptr ? nullptr : w->smooth;
   const Vec f = vset(factor);

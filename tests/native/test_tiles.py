@@ -11,7 +11,7 @@ from resift import _native
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "native"
-CHECKS = ["int8_sums", "int8_outputs", "splits", "many_rows", "bf16_products", "attention"]
+CHECKS = ["int8_sums", "int8_outputs", "splits", "many_rows", "bf16_products", "attention", "halves"]
 LEVEL = ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16"]
 NEEDS = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"]
 

@@ -266,6 +266,54 @@ void bf16_products() {
   }
 }
 
+// Outputs in bfloat16 are the rounded ones, and rows made ready from them are those made ready from the same floats.
+void halves() {
+  for (const Kernel* kernel : {&resift::amx_int8, &resift::amx_bf16}) {
+    for (const auto& shape : kShapes) {
+      const int rows = 37;
+      const Matrix w{shape.n, shape.k, normal(size(shape.n * shape.k))}, x{rows, shape.k, normal(size(rows * shape.k))};
+      const Weights weights(*kernel, w, normal(size(shape.n)));
+      auto wanted = product(*kernel, x, weights, {Activation::gelu, nullptr});
+      const std::size_t stride = size(shape.n) + 3, row = kernel->row_bytes(shape.k);
+      Room ready(row * size((rows + 15) / 16 * 16)), scratch(kernel->gemm_scratch(rows, shape.k));
+      kernel->prepare(x.values.data(), size(shape.k), 0, rows, weights.packed, ready.as<void>());
+      std::vector<std::uint16_t> got(size(rows) * stride, 0x7777);
+      GemmArgs args{};
+      args.a = ready.as<void>();
+      args.lda = row;
+      args.rows = rows;
+      args.w = &weights.packed;
+      args.last_panel = weights.panels;
+      args.half = got.data();
+      args.ldc = stride;
+      args.activation = Activation::gelu;
+      args.scratch = scratch.as<void>();
+      kernel->gemm(args);
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const std::size_t r = i / stride, j = i % stride;
+        if (j >= size(shape.n)) {
+          EXPECT(got[i] == 0x7777);
+          continue;
+        }
+        float& value = wanted[r * size(shape.n) + j];
+        value = rounded(value);
+        std::uint32_t bits;
+        std::memcpy(&bits, &value, sizeof bits);
+        EXPECT(got[i] == bits >> 16);
+      }
+      // As inputs of a second product.
+      const Matrix next{1, shape.n, normal(size(shape.n))};
+      const Weights after(*kernel, next, {});
+      const std::size_t bytes = kernel->row_bytes(shape.n) * 48;
+      Room one(bytes), two(bytes);
+      kernel->prepare(wanted.data(), size(shape.n), 0, rows, after.packed, one.as<void>());
+      kernel->prepare_half(got.data(), stride, 0, 20, after.packed, two.as<void>());
+      kernel->prepare_half(got.data() + 20 * stride, stride, 20, rows - 20, after.packed, two.as<void>());
+      EXPECT(std::memcmp(one.as<void>(), two.as<void>(), bytes) == 0);
+    }
+  }
+}
+
 struct Sequence {
   Sequence(int tokens, int columns)
       : length(tokens), width(columns), q(normal(size(tokens) * stride())), k(normal(q.size())), v(normal(q.size())) {}
@@ -314,7 +362,8 @@ int main(int, char** arguments) {
     const char* name;
     void (*run)();
   } checks[] = {{"int8_sums", int8_sums}, {"int8_outputs", int8_outputs},   {"splits", splits},
-                {"many_rows", many_rows}, {"bf16_products", bf16_products}, {"attention", attention}};
+                {"many_rows", many_rows}, {"bf16_products", bf16_products}, {"attention", attention},
+                {"halves", halves}};
   for (const auto& check : checks) {
     if (std::strcmp(check.name, arguments[1]) == 0) {
       check.run();

@@ -25,6 +25,8 @@ SHARED = {"LATIN", "CYRILLIC", "ARABIC", "DEVANAGARI", "CJK"}
 PER_FILE = 3_000_000
 """Characters of a language that are read from one file: no source decides alone."""
 IN_ALL = 8_000_000
+OFTEN = 4_000_000
+"""Characters from which on a piece must occur twice: single ones are names and slips."""
 LEAST = 900_000
 """Characters below which a language has no list."""
 
@@ -38,21 +40,22 @@ def main() -> None:
     tokenizer.no_truncation()
     pieces = [piece for piece, _ in json.loads(options.tokenizer.read_bytes())["model"]["vocab"]]
     languages = {code for code, scripts in SCRIPTS.items() if SHARED.intersection(scripts)}
-    used: dict[str, set[int]] = defaultdict(set)
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
     read: Counter[str] = Counter()
     for file in sorted(options.texts.glob("*.jsonl.xz")):
-        count_file(file, tokenizer, languages, used, read)
+        count_file(file, tokenizer, languages, counts, read)
     arrays = {"vocabulary": np.frombuffer(fingerprint(pieces), dtype=np.uint8)}
-    for code in sorted(used):
+    for code in sorted(counts):
         if read[code] >= LEAST:
-            ids = sorted(used[code])
+            times = 2 if read[code] >= OFTEN else 1
+            ids = sorted(piece for piece, count in counts[code].items() if count >= times)
             arrays[code] = to_array(ids, len(pieces))
             print(code, read[code], len(ids), len(arrays[code]), flush=True)
     write_arrays(FILE, arrays)
 
 
 def count_file(
-    file: Path, tokenizer: Tokenizer, languages: set[str], used: dict[str, set[int]], read: Counter[str]
+    file: Path, tokenizer: Tokenizer, languages: set[str], counts: dict[str, Counter[int]], read: Counter[str]
 ) -> None:
     """Add the pieces of one file's texts."""
     here: Counter[str] = Counter()
@@ -60,7 +63,7 @@ def count_file(
         if code in languages and here[code] < PER_FILE and read[code] < IN_ALL:
             here[code] += len(text)
             read[code] += len(text)
-            used[code].update(tokenizer.encode(text, add_special_tokens=False).ids)
+            counts[code].update(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def texts(file: Path) -> Iterator[tuple[str, str]]:

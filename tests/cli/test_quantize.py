@@ -58,6 +58,7 @@ def test_pairs_of_the_user(model: Path, tmp_path: Path, run_cli: RunCli) -> None
         {"query": "train", "documents": ["how to train", "search"]},
     )
     ran = run_cli("quantize", str(model), "-o", str(tmp_path / "int8"), "--verify", "-", *ANY, "--json", stdin=stdin)
+    assert "hint: 5 pairs say little" in ran.err
     report = json.loads(ran.out)
     assert report["texts"] == "given"
     found = report["attempts"][0]["comparison"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from resift.types import Document
 
 
+_FEW = 40
 _HIGHEST = 30
 """The highest label: nDCG's gain is a power of two."""
 
@@ -98,6 +99,8 @@ def _describe(report: Report, folder: Path) -> None:
     for attempt in report.attempts:
         held = "beyond the tolerance" if attempt.failures else "within the tolerance"
         output.note(f"{attempt.what}: {summary(attempt.comparison)}: {held}")
+    if report.comparison.pairs < _FEW:
+        output.note(f"hint: {report.comparison.pairs} pairs say little; verify on a few hundred")
     if report.worst_linears:
         output.note(f"int8 loses most in {worst_line(report.worst_linears)}")
     cut = "" if report.vocabulary == report.original_vocabulary else f", {report.vocabulary} tokens"

@@ -56,9 +56,9 @@ double makespan(const std::vector<Slice>& slices, int threads) {
   return last;
 }
 
-// What a chunk of a slice costs in latency mode beyond an ideal division, in tokens: tasks that do not come out even, and a barrier
-// of 0.3 us and 0.06 us for each worker after each of nine lists a layer, when a core does 600 operations in a
-// nanosecond (int8; slower arithmetic makes barriers cheaper).
+// What a chunk of a slice costs in latency mode beyond an ideal division, in tokens: tasks that do not come out even,
+// and a barrier of 0.3 us and 0.06 us for each worker after each of nine lists a layer, when a core does 600 operations
+// in a nanosecond (int8; slower arithmetic makes barriers cheaper).
 double sharing_price(int hidden, int workers) {
   const double barriers = 9 * (0.3 + 0.06 * workers) * 6e5 / (24.0 * hidden * hidden);
   return workers == 1 ? 0.0 : 360.0 / hidden + barriers;

@@ -31,8 +31,8 @@ struct Split {
   int across, down;
 };
 
-// The parts that `workers` should end first with: a few for each, as many as divide evenly. Rows are cut at multiples of
-// kRowBlock. `copies` says that a part copies its rows before it starts.
+// The parts that `workers` should end first with: a few for each, as many as divide evenly. Rows are cut at multiples
+// of kRowBlock. `copies` says that a part copies its rows before it starts.
 Split split_product(int rows, int panels, int workers, bool copies);
 
 }  // namespace resift

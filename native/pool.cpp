@@ -157,7 +157,8 @@ void Crew::sleep(Member& member, std::uint32_t seen) {
   const auto news = [&] { return round_.load() != seen || stopping_.load(); };
   if (watch(news)) return;
   std::unique_lock<std::mutex> lock(member.mutex);
-  member.asleep = true;  // Subtle: raised before `news` is looked at again, as `run` raises the round before it reads it
+  // Subtle: raised before `news` is looked at again, as `run` raises the round before it reads this.
+  member.asleep = true;
   member.wake.wait(lock, news);
   member.asleep = false;
 }
@@ -231,7 +232,7 @@ struct Process {
 Process& process() {
   static std::atomic<Process*> current{nullptr};
   Process* found = current.load();
-  while (found == nullptr || found->id != getpid()) {  // at first, and in a forked child: its locks may be held for ever
+  while (found == nullptr || found->id != getpid()) {  // at first; in a forked child, where locks may be held for ever
     auto fresh = std::make_unique<Process>();
     if (current.compare_exchange_strong(found, fresh.get())) return *fresh.release();
   }

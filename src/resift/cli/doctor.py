@@ -27,7 +27,8 @@ _ANSWER = "Paris is the capital and largest city of France."
 _OTHER = "Cut the onions into thin rings and fry them in butter."
 
 _ADVICE = {
-    "slow": "--threads N up to the processors we may use; --max-length 256 for short documents; fewer candidates.",
+    "slow": "resift quantize MODEL -o FOLDER writes a faster, checked copy; --threads N up to the processors "
+    "we may use; --max-length 256 for short documents; fewer candidates.",
     "memory": "--max-batch-tokens 2048 bounds what is in work at a time; scores do not change.",
     "offline": "resift pull MODEL --to FOLDER where there is a network, copy FOLDER here, then --model FOLDER.",
 }
@@ -128,10 +129,11 @@ def _write(report: Mapping[str, Mapping[str, object]], problems: list[str], cons
 
 
 def _conclusion(report: Mapping[str, Mapping[str, object]]) -> str:
-    model, kernels = report["model"], report["processor"]["kernels"]
+    model = report["model"]
     if not model["works"]:
         return str(model["error"])
     forced = report["threads"]["forced_kernel"] is not None
+    kernels = report["processor"].get(f"kernels_{model['precision']}", [])
     why = f"{machine.KERNEL_VARIABLE} forces it" if forced else f"the best of {', '.join(map(str, _listed(kernels)))}"
     kernel = f", kernel {model['kernel']} ({why})" if model["kernel"] is not None else ""
     threads = report["threads"]["default"]

@@ -28,14 +28,18 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> dict[str, object]:
-    """Return the processor's name, what it can do, and the kernels that resift has for it."""
+    """Return the processor's name, what it can do, and the instruction sets that resift has kernels of it for.
+
+    `kernels` are all of them, best first; `kernels_int8` and the like those of one precision.
+    """
     facts: dict[str, object] = {"name": _processor_name(), "architecture": platform.machine()}
     try:
         from resift import _native
     except ImportError as error:
         return {**facts, "native": f"not built: {error}", "features": [], "kernels": []}
     features = [name for name, there in _native.cpu_features().items() if there]
-    return {**facts, "native": "built", "features": features, "kernels": _native.available_kernels()}
+    by_precision = {f"kernels_{p}": _native.available_kernels(p) for p in ("fp32", "bf16", "int8")}
+    return {**facts, "native": "built", "features": features, "kernels": _native.instruction_sets(), **by_precision}
 
 
 def threads(environment: Mapping[str, str]) -> dict[str, object]:

@@ -1,4 +1,5 @@
-// Rows rounded to bfloat16 and dot products of two (vdpbf16ps) in AVX-512 BF16. Included by a file compiled for it, after tile_dot.inl.
+// Rows rounded to bfloat16 and dot products of two (vdpbf16ps) in AVX-512 BF16. Included by a file compiled for it,
+// after tile_dot.inl.
 
 namespace resift {
 namespace {

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeAlias, get_args
 
 import numpy as np
 
+from resift.closing import Closing
 from resift.engine.engine import Engine
 from resift.engine.select import make_backend
 from resift.errors import InputError, PairError
@@ -57,7 +57,7 @@ class _Options:
     progress: Progress
 
 
-class Reranker:
+class Reranker(Closing):
     """A cross-encoder that scores (query, document) pairs.
 
     >>> reranker = Reranker()
@@ -266,14 +266,6 @@ class Reranker:
     def close(self) -> None:
         """Release the model's memory; scoring afterwards raises EngineClosed."""
         self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _configure(self, options: _Options) -> None:
         """Set the options and what follows from them; called once, before anyone else sees the object."""

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from resift.bench.peers import Job
+from resift.closing import Closing
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Subtle: a peer's interpreter finds this package by its path alone. Were the folder around it on the path too, the
@@ -29,7 +29,7 @@ class PeerError(Exception):
     """A peer answered with an error, or died."""
 
 
-class Process:
+class Process(Closing):
     """A peer's process.
 
     Args:
@@ -80,11 +80,3 @@ class Process:
     def close(self) -> None:
         """End the process's input, and with it the process."""
         self._process.communicate()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

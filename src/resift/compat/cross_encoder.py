@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from resift.closing import Closing
 from resift.compat.devices import tell_absent
 from resift.compat.pairs import Pairs, as_list
 from resift.compat.settings import Settings, read_settings
@@ -20,7 +20,7 @@ _Activation: TypeAlias = Callable[[Float32], Float32]
 _FOREIGN_BACKENDS = ("torch", "onnx", "openvino")
 
 
-class CrossEncoder:
+class CrossEncoder(Closing):
     """The calls of sentence-transformers' `CrossEncoder` for one-label models.
 
     Truncates `longest_first` at the model's own limit and returns sigmoids, or what the model's files name
@@ -129,14 +129,6 @@ class CrossEncoder:
     def close(self) -> None:
         """Release the model's memory."""
         self._reranker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _identity(logits: Float32) -> Float32:

@@ -3,9 +3,8 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from resift.closing import Closing
 from resift.compat.devices import Devices, tell_absent
 from resift.compat.pairs import Pairs, as_list
 from resift.errors import InputError, ResiftWarning
@@ -15,7 +14,7 @@ _MAX_BATCH_TOKENS = 8192
 _MAX_LENGTH = 512
 
 
-class FlagReranker:
+class FlagReranker(Closing):
     """A drop-in for FlagEmbedding's `FlagReranker` with encoder-only models.
 
     Same calls, same truncation, same scores. What differs: one pair gives a float, as in version 1.2 of
@@ -104,14 +103,6 @@ class FlagReranker:
     def close(self) -> None:
         """Release the model's memory."""
         self._reranker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _instructed(self, pair: Sequence[str]) -> Sequence[str]:
         """Put the instructions before the texts; anything that is no pair of texts is left for `score` to name."""

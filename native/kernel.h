@@ -25,10 +25,10 @@ struct Packed {
   int n, k;
   const void* panels;
   const float* bias;    // [n rounded up to whole panels], as the next two
-  const float* scale;    // int8: an output's weights are the int8 values times its scale
-  const int32_t* sums;   // int8: the sum of an output's int8 values
-  const float* smooth;   // [k] factors of the inputs before they are quantised, or null; int8 only
-  const float* shift;    // [k] what is taken off the inputs before that, or null; the bias makes up for it
+  const float* scale;   // int8: an output's weights are the int8 values times its scale
+  const int32_t* sums;  // int8: the sum of an output's int8 values
+  const float* smooth;  // [k] factors of the inputs before they are quantised, or null; int8 only
+  const float* shift;   // [k] what is taken off the inputs before that, or null; the bias makes up for it
 };
 
 // c[rows, n] = activation(a[rows, k] * w^T + bias) + residual, for the panels [first_panel, last_panel).

@@ -237,11 +237,11 @@ def _split(part: object) -> list[object]:
 
 
 def _one(option: Option, value: object, where: str) -> Any:
-    converted = _convert(option.kind, value)
+    converted: Any = _convert(option.kind, value)
     if converted is None:
         kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(option.kind, "a text")
         raise InputError(f"{where} is {_shown(option, value)}, expected {kind}")
-    if option.least is not None and not option.least <= converted < float("inf"):
+    if option.least is not None and not option.least <= float(converted) < float("inf"):
         raise InputError(f"{where} is {converted}, expected at least {option.least:g}")
     if option.choices and converted not in option.choices:
         raise InputError(f"{where} is {converted!r}, expected one of: {', '.join(option.choices)}")

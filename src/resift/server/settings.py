@@ -3,10 +3,12 @@
 Each field carries its text for `--help` and the documentation, and what `server/configure.py` checks of its value.
 """
 
+# ruff: noqa: RUF009 - setting() makes a dataclass field
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -16,7 +18,7 @@ def setting(
 ) -> T:
     """Describe one field: its default, its text, the least value or the values it takes, whether it is shown."""
     metadata: dict[str, Any] = {"text": text, "least": least, "choices": tuple(choices), "secret": secret}
-    return cast("T", field(default=default, metadata=metadata, repr=not secret))
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
     ServeError
     ├── BadRequest          400  the body is not what the route reads
+    │   └── Empty           400  there is nothing to score in it
     ├── Unauthorized        401  no API key, or one that is not known
     ├── UnknownModel        404  a model that this server was not started with
     ├── TooSlow             408  the client did not send its request in time
@@ -29,6 +30,10 @@ class BadRequest(ServeError):
     """The body is not what the route reads."""
 
     status = 400
+
+
+class Empty(BadRequest):
+    """There is nothing to score in the body."""
 
 
 class Unauthorized(ServeError):

@@ -62,6 +62,8 @@ class Settings:
 
     Attributes:
         models: the first is the default.
+        any_model_name: whether a request for a model of another name is answered by the default one, for
+            applications that always send the name of a hosted model.
         host, port: loopback unless told.
         threads: of the engine; None for all cores.
         device, backend, cache_dir: as in `Reranker`.
@@ -79,6 +81,7 @@ class Settings:
     """
 
     models: tuple[ModelSettings, ...] = (ModelSettings(name="embedded"),)
+    any_model_name: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     threads: int | None = None

@@ -9,6 +9,7 @@ import resift
 
 NAMES = [
     "CrossEncoder",
+    "Explanation",
     "FlagReranker",
     "PairScore",
     "RankedDocument",

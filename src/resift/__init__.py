@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from resift.compat.cross_encoder import CrossEncoder
     from resift.compat.flag import FlagReranker
     from resift.errors import ResiftError, ResiftWarning
+    from resift.explanation import Explanation
     from resift.reranker import Reranker
     from resift.types import PairScore, RankedDocument, ScoreInfo, Window, Windows
 
 __version__ = "0.1.0"
 __all__ = [
     "CrossEncoder",
+    "Explanation",
     "FlagReranker",
     "PairScore",
     "RankedDocument",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 _HOME = {
     "CrossEncoder": "compat.cross_encoder",
+    "Explanation": "explanation",
     "FlagReranker": "compat.flag",
     "PairScore": "types",
     "RankedDocument": "types",

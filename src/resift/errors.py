@@ -12,7 +12,9 @@
     ├── DeviceError         a device, precision or kernel that this machine does not have
     ├── VerificationFailed  a quantised model is further from full precision than it may be
     ├── MissingExtra        an optional dependency is not installed: also an ImportError
-    └── EngineClosed        the engine was closed and is used again
+    ├── EngineClosed        the engine was closed and is used again
+    └── EngineError         the engine failed on a batch
+        └── EngineLost      its process ended or hung while it worked
 
 Every message says what was given, what was expected and what to do. `hint` holds that last part where it is
 a command or a step of its own; the command line prints it on a line that begins with `hint:`.
@@ -95,6 +97,14 @@ class MissingExtra(ResiftError, ImportError):
 
 class EngineClosed(ResiftError, RuntimeError):
     """The engine was closed and is used again."""
+
+
+class EngineError(ResiftError):
+    """The engine failed on a batch, for a reason that is not in the batch's data."""
+
+
+class EngineLost(EngineError):
+    """The process of the engine ended or hung while it worked."""
 
 
 class ResiftWarning(UserWarning):

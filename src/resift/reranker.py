@@ -15,6 +15,7 @@ from resift.closing import Closing
 from resift.engine.engine import Engine
 from resift.engine.select import make_backend
 from resift.errors import InputError, PairError
+from resift.explanation import Explanation, explain
 from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import locate
 from resift.scoring import PairLogit, PairScorer, sigmoid
@@ -253,6 +254,21 @@ class Reranker(Closing):
         scored = iter(self._run(texts))
         return [self._ranking(group, [next(scored) for _ in group], top_k) for group in lists]
 
+    def explain(self, query: str, document: Document) -> Explanation:
+        """Return what each sentence of the document did for its score: leave it out and score again.
+
+        All these variants are scored in one call, and some more in a second one that measures how far the answer can be
+        trusted. Documents of more than 64 sentences are left out in groups. With windows the whole text is read.
+        """
+        asked, text = self._pair(0, (query, document))
+        read = len(text) if self._options.windows is not None else self._encoder.read_to(asked, text)
+        return explain(
+            text,
+            lambda texts: [scored.logit for scored in self._run([(asked, variant) for variant in texts])],
+            read=read,
+            scores=self._options.scores,
+        )
+
     async def ascore(self, pairs: Iterable[Pair]) -> Float32:
         """`score` in a worker thread."""
         return await asyncio.to_thread(self.score, pairs)
@@ -275,9 +291,9 @@ class Reranker(Closing):
             _one_of("windows.aggregate", options.windows.aggregate, get_args(Aggregate))
             _positive("windows.top_k", options.windows.top_k, 1)
         limits = Limits(options.max_length, options.query_max_length, options.truncation)
-        encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
+        self._encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
         self._options = options
-        self._scorer = PairScorer(encoder, self._engine, unknown_id=self._unknown_id)
+        self._scorer = PairScorer(self._encoder, self._engine, unknown_id=self._unknown_id)
         self._info = replace(
             self._info, scores=options.scores, truncation=options.truncation, max_length=options.max_length
         )

@@ -123,6 +123,19 @@ class PairEncoder:
         read = map(_text, self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
         return [next(read) if len(text) <= self._prefix_length else self._read(text) for text in items]
 
+    def read_to(self, query: str, document: str) -> int:
+        """Return how many characters of the document the pair's sequence holds, when it is not read in windows."""
+        asked = len(self.encode_query(query).ids)
+        length = min(len(document), self._prefix_length)
+        while True:
+            encoding = self._tokenizer.encode(document[:length], add_special_tokens=False)
+            _, room = split(asked, len(encoding), self._room, self._limits)
+            if room < len(encoding):
+                return encoding.offsets[room][0]
+            if length == len(document):
+                return length
+            length = min(len(document), length * 4)
+
     def _cut(self, query: EncodedQuery, text: EncodedText, windows: Windows | None) -> _Cut:
         """Cut a pair to what fits; raises LengthError when windows are asked for and the query fills all."""
         asked = _at_most(len(query.ids), self._limits.query_tokens)

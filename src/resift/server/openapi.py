@@ -73,9 +73,10 @@ def responses(endpoint: Endpoint, path: str) -> dict[int | str, dict[str, Any]]:
     if endpoint.answer is not None:
         found[200]["model"] = endpoint.answer
     family = family_of(path)
+    errors = _ERRORS["either" if len(endpoint.bodies) > 1 else family]  # of several bodies, one is TEI's
     for status in endpoint.errors:
         if not (family == "score" and status == 422):
-            found[status] = {"description": _MEANINGS[status], "model": _ERRORS[family]}
+            found[status] = {"description": _MEANINGS[status], "model": errors}
     return found
 
 

@@ -171,6 +171,7 @@ def test_a_client_that_leaves_withdraws_its_work(path: str) -> None:
 
 def test_listings(client: Client, service: FakeService) -> None:
     models = client.get("/v1/models").json()
+    assert {item.pop("owned_by") for item in models["data"]} == {"resift"}
     assert models == client.get("/models").json()
     assert [(item["id"], item["object"], item["created"]) for item in models["data"]] == [
         ("small", "model", 1700000000),

@@ -27,7 +27,7 @@ class Listener:
         self._limits = limits
         self._refused = refused
         self._config = Config(
-            app,  # type: ignore[arg-type]
+            app,
             interface="asgi3",
             http=EdgeProtocol,
             ws="none",
@@ -76,13 +76,13 @@ class Listener:
 
     async def settle(self, seconds: float, *, hurry: asyncio.Event) -> int:
         """Wait until all connections are closed; return how many are not after `seconds`, or once `hurry` is set."""
-        hurried = asyncio.ensure_future(hurry.wait())
-        changed: asyncio.Future[bool] | None = None
+        hurried: asyncio.Task[bool] = asyncio.create_task(hurry.wait())
+        changed: asyncio.Task[bool] | None = None
         try:
             async with asyncio.timeout(seconds):
                 while self._state.connections and not hurried.done():
                     self._changed.clear()
-                    changed = asyncio.ensure_future(self._changed.wait())
+                    changed = asyncio.create_task(self._changed.wait())
                     await asyncio.wait({hurried, changed}, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             pass

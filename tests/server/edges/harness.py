@@ -42,8 +42,8 @@ class Application:
         body: bytes = message["body"]
         match scope["path"]:
             case "/wait":
-                await self._wait(receive)
-                await answer(send, b"waited")
+                if await self._wait(receive):
+                    await answer(send, b"waited")
             case "/big":
                 await answer(send, b"x" * int(scope["query_string"]))
             case "/page":
@@ -55,13 +55,16 @@ class Application:
             case _:
                 await answer(send, body)
 
-    async def _wait(self, receive: Receive) -> None:
+    async def _wait(self, receive: Receive) -> bool:
+        """Wait for the test's leave to answer; False when the client leaves first."""
         self.entered.release()
         tasks = [asyncio.ensure_future(self.release.wait()), asyncio.ensure_future(receive())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if tasks[1] in done and tasks[1].result()["type"] == "http.disconnect":
-                self.left.set()
+                asyncio.get_running_loop().call_soon(self.left.set)
+                return False
+            return True
         finally:
             for task in tasks:
                 task.cancel()
@@ -204,7 +207,7 @@ def edge(
         app = Application()
         ring = KeyRing(settings.api_keys, settings.api_keys_file)
         metrics = Metrics(DriftWatch(settings.drift_scores))
-        routes = ("/echo", "/wait", "/big", "/page", "/boom")
+        routes = ("/echo", "/wait", "/big", "/page", "/boom", "/health", "/ready")
         wrapped = wrap(app, settings, ring=ring, metrics=metrics, tracing=tracing or NoTracing(), routes=routes)
         listener = Listener(wrapped, settings.limits, refused=metrics.refused)
         with contextlib.closing(bind("127.0.0.1", 0)) as listening:

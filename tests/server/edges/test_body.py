@@ -1,6 +1,7 @@
 """Bodies over sockets: packed, too large, too deep, not text."""
 
 import gzip
+import json
 import zlib
 
 import pytest
@@ -94,10 +95,8 @@ def test_deep_json_gets_400() -> None:
         assert server.app.scopes == []
 
 
-@given(st.recursive(st.none() | st.text(alphabet='[]{}"\\a'), lambda inner: st.lists(inner), max_leaves=20))
+@given(st.recursive(st.none() | st.text(alphabet='[]{}"\\a'), st.lists, max_leaves=20))
 def test_depth_is_that_of_the_lists(value: object) -> None:
-    import json
-
     def depth(value: object) -> int:
         return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 

@@ -95,6 +95,13 @@ def test_the_same_mistakes_raise_the_same(reranker: Reranker, caller: Any, wrong
     assert isinstance(served.value, PairError) == isinstance(local.value, PairError)
 
 
+@pytest.mark.parametrize("document", ["", "One. Two is here! Three? Four."])
+@pytest.mark.parametrize("scores", ["raw", "sigmoid"])
+def test_the_same_explanation(reranker: Reranker, caller: Any, document: str, scores: str) -> None:
+    local, served = reranker.with_options(scores=scores), caller.with_options(scores=scores)
+    assert served.explain("two", document) == local.explain("two", document)
+
+
 def test_a_generator_is_read_once(reranker: Reranker, caller: Any) -> None:
     assert caller.rank("kettle", (text for text in TEXTS)) == reranker.rank("kettle", TEXTS)
     pairs = [("kettle", text) for text in TEXTS]

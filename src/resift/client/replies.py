@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resift.client.records import Ranking, Scores, ServedModel, ServerInfo
 from resift.client.requests import Request
@@ -20,6 +20,9 @@ from resift.errors import (
     UnknownModel,
 )
 from resift.types import Document, PairScore, RankedDocument, ScoreInfo, Window
+
+if TYPE_CHECKING:
+    from resift.explanation import Explanation
 
 T = TypeVar("T")
 
@@ -94,6 +97,22 @@ def read_info(reply: Reply) -> ServerInfo:
             max_length=content["max_input_length"],
             fields=content,
         )
+
+    return _read(reply, read)
+
+
+def read_explanation(reply: Reply) -> "Explanation":
+    """Return what each sentence of a document did for its score."""
+    from resift.explanation import Explanation, Faithfulness, Sentence
+
+    def read(content: Any) -> Explanation:
+        trust = content["faithfulness"]
+        values = {
+            **content,
+            "sentences": tuple(_record(Sentence, one) for one in content["sentences"]),
+            "faithfulness": None if trust is None else _record(Faithfulness, trust),
+        }
+        return _record(Explanation, values)
 
     return _read(reply, read)
 

@@ -46,6 +46,11 @@ def score_request(pairs: Sequence[tuple[str, Document]], options: Options) -> Re
     )
 
 
+def explain_request(query: str, document: Document, options: Options) -> Request:
+    """Return the request that explains the score of one document."""
+    return Request("POST", "/explain", _json({"query": query, "document": document, **options.fields()}))
+
+
 def _json(fields: Mapping[str, object]) -> bytes:
     """Return the body in UTF-8; lone surrogates, which it cannot hold, become U+FFFD as in `Reranker`."""
     try:

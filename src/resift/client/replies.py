@@ -122,7 +122,7 @@ def error_of(request: Request, reply: Reply) -> ServerError:
     said = _message(reply.body) or "no message"
     kind = _ERRORS.get(reply.status, ServerError)
     hint = _HINTS.get(reply.status)
-    if reply.status < 400 or (reply.status == 404 and (request.body is None or said in ("Not Found", "no message"))):
+    if reply.status < 400 or (reply.status == 404 and request.model is None):
         kind, hint = ServerError, "is it the address of a resift server, without the path of a route?"
     return kind(
         f"{request.method} {request.path} was answered with {reply.status}: {said}",

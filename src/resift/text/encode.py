@@ -138,12 +138,14 @@ class PairEncoder:
 
     def _cut(self, query: EncodedQuery, text: EncodedText, windows: Windows | None) -> _Cut:
         """Cut a pair to what fits; raises LengthError when windows are asked for and the query fills all."""
-        kept, room = split(len(query.ids), len(text.ids), self._room, self._limits)
+        asked = _at_most(len(query.ids), self._limits.query_tokens)
+        length = _at_most(len(text.ids), self._limits.document_tokens)
+        kept, room = split(asked, length, self._room, self._limits)
         bounds = [(0, room)]
         if windows is not None:
-            kept = min(len(query.ids), self._limits.query_max_length)
-            bounds = window_bounds(len(text.ids), self._room - kept, windows)
-        complete = text.complete and (windows is not None or room == len(text.ids))
+            kept, room = min(asked, self._limits.query_max_length), length
+            bounds = window_bounds(length, self._room - kept, windows)
+        complete = text.complete and room == len(text.ids)
         cut = self._shorten(query, kept)
         return _Cut(
             query=cut,
@@ -219,6 +221,10 @@ def _text(
     encoding: Encoding, *, offsets: Sequence[tuple[int, int]] | None = None, complete: bool = True
 ) -> EncodedText:
     return EncodedText(np.array(encoding.ids, dtype=np.int32), offsets, complete)
+
+
+def _at_most(length: int, most: int | None) -> int:
+    return length if most is None else min(length, most)
 
 
 def _span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

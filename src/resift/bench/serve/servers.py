@@ -80,7 +80,8 @@ def _ours(start: Start, precision: Precision) -> list[str]:
 
 def _infinity(start: Start, engine: str) -> list[str]:
     return [
-        "-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", str(start.folder), "--served-model-name", _NAME, "--engine", engine,
+        "-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", str(start.folder),
+        "--served-model-name", _NAME, "--engine", engine,
         "--device", "cpu", "--host", "127.0.0.1", "--port", str(start.port), "--log-level", "warning",
     ]  # fmt: skip
 

@@ -251,7 +251,7 @@ class _Worker:
         return read_answer(self._process.stdout)
 
     def ask(self, model: int, batch: PackedBatch) -> "Future[Float32] | None":
-        """Send a batch; None when the worker was gone before."""
+        """Send a batch; None when the worker was gone before it had it."""
         assert self._process.stdin is not None
         future: Future[Float32] = Future()
         with self._changed:
@@ -267,9 +267,10 @@ class _Worker:
         try:
             with self._writing:
                 write_question(self._process.stdin, Question(number, model, batch))
-        except (OSError, ValueError):  # a broken pipe, or closed: `abandon` may have answered already
+        except (OSError, ValueError):  # a broken pipe, or closed by `abandon`: the worker never had all of it
             with self._changed:
-                return None if self._open.pop(number, None) is not None else future
+                self._open.pop(number, None)
+            return None
         return future
 
     def serve(self) -> None:

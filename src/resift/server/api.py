@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from resift import __version__
 from resift.errors import ResiftError
+from resift.server import explain
 from resift.server.bodies import error_response, family_of, status_of
 from resift.server.dialects import listing, mixedbread, nvidia, rerank, score, tei
 from resift.server.dialects.desk import Desk
@@ -26,6 +27,7 @@ ENDPOINTS = (
     *tei.ENDPOINTS,
     *nvidia.ENDPOINTS,
     *mixedbread.ENDPOINTS,
+    *explain.ENDPOINTS,
     *listing.ENDPOINTS,
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -61,6 +62,15 @@ class FakeService:
         characters = sum(len(d) for _, d in work.pairs if isinstance(d, str))
         tokens = sum(item.tokens for item in found)
         return Outcome(found, order, self.partial, INFO, tokens, characters, timings)
+
+    async def read_to(self, work: Work) -> list[int]:
+        limit = work.max_length or 512
+        texts = [document_text(document, None) for _, document in work.pairs]
+        words = [[found.end() for found in re.finditer(r"\S+", text)] for text in texts]
+        return [
+            ends[limit - 1] if work.windows is None and len(ends) > limit else len(text)
+            for text, ends in zip(texts, words, strict=True)
+        ]
 
     def _scored(self, place: int, work: Work, query: object, document: object) -> Scored:
         lowest = LOWEST[work.scores]

@@ -13,7 +13,8 @@ import resift
 
 COMMAND = [
     sys.executable, "-m", "resift.cli", "serve", "embedded",
-    "--port", "0", "--threads", "1", "--any-model-name", "--max-documents", "64", "--drain-seconds", "5", "--log-level", "warning",
+    "--port", "0", "--threads", "1", "--any-model-name", "--max-documents", "64",
+    "--drain-seconds", "5", "--log-level", "warning",
 ]  # fmt: skip
 
 

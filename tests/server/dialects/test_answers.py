@@ -21,6 +21,7 @@ ROUTES = {
     "/v2/rerank": {"query": "q", "documents": ["d"]},
     "/score": {"text_1": "q", "text_2": "d"},
     "/predict": {"inputs": ["q", "d"]},
+    "/similarity": {"inputs": {"source_sentence": "q", "sentences": ["d"]}},
     "/v1/ranking": {"query": "q", "passages": ["d"]},
     "/v1/reranking": {"query": "q", "input": ["d"]},
 }
@@ -63,7 +64,7 @@ def test_errors_have_the_dialect_s_body(
     response = client.post(path, ROUTES[path])
     assert response.status_code == (400 if path == "/score" and status == 422 else status)
     body = response.json()
-    if path == "/predict":
+    if path in {"/predict", "/similarity"}:
         assert set(body) == {"error", "error_type"}
         kinds = {429: "Overloaded", 503: "Unhealthy", 424: "Backend", 504: "Backend", 500: "Backend"}
         assert body["error_type"] == kinds.get(status, "Validation")

@@ -69,6 +69,7 @@ def test_fields_reach_the_service(
     [
         ("/rerank", {"query": "q", "texts": ["d"]}),
         ("/predict", {"inputs": ["q", "d"]}),
+        ("/similarity", {"inputs": {"source_sentence": "q", "sentences": ["d"]}}),
         ("/v1/ranking", {"query": "q", "passages": ["d"]}),
         ("/v1/reranking", {"query": "q", "input": ["d"]}),
         ("/v1/score", {"text_1": "q", "text_2": "d"}),

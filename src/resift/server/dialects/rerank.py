@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,19 +39,12 @@ class Rerank(ResiftFields):
     truncate_prompt_tokens: int | None = Field(None, ge=-1, description="As `max_length`; -1 for the model's; vLLM.")
 
 
-class RerankDocument(BaseModel):
-    """A document as it was sent; a text becomes `{"text": ...}`."""
-
-    text: str | None = None
-    model_config = {"extra": "allow"}
-
-
 class RerankResult(Notes):
     """One document's place; the best comes first."""
 
     index: int
     relevance_score: float
-    document: RerankDocument | None = None
+    document: dict[str, Any] | None = Field(None, description='As it was sent; a text becomes `{"text": ...}`.')
 
 
 class RerankAnswer(Remarks):

@@ -20,7 +20,7 @@ from resift.text.encode import PairEncoder
 from resift.text.features import load_features
 from resift.text.template import Template
 from resift.text.truncation import Limits
-from resift.types import Aggregate, Precision, ScoreInfo, Truncation, Windows
+from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation, Windows
 
 _DEFAULT_MAX_LENGTH = 512
 _LONGEST_TEMPLATE = 10_000
@@ -112,6 +112,7 @@ class ServedModel:
         """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
         try:
             _check_windows(work.windows)
+            _one_of("scores", work.scores, get_args(ScoreType))
             if work.truncation is not None:
                 _one_of("truncation", work.truncation, get_args(Truncation))
             policy = self._policy(
@@ -126,11 +127,9 @@ class ServedModel:
             )
         except InputError as error:
             raise Unprocessable(error.message, hint=error.hint) from error
-        return policy if work.scores == policy.info.scores else replace(policy, info=self._scaled(policy.info, work))
-
-    def _scaled(self, info: ScoreInfo, work: Work) -> ScoreInfo:
-        _one_of("scores", work.scores, ("raw", "sigmoid"))
-        return replace(info, scores=work.scores)
+        if work.scores == policy.info.scores:
+            return policy
+        return replace(policy, info=replace(policy.info, scores=work.scores))
 
     def _make_policy(self, options: _Options) -> Policy:
         spec = self._text.spec

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from resift.engine.process import EngineProcess
 from resift.engine.scheduler import BatchReport, Scheduler
@@ -30,6 +30,17 @@ from resift.types import Float32, PackedBatch
 
 # Most of what these threads do needs the interpreter's lock, so more of them would only wait for it.
 _MOST_TOKENISERS = 4
+
+
+class Alarm(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+
+
+Timer: TypeAlias = Callable[[float, Callable[[], None]], Alarm]
+"""Makes a call some seconds later, as `loop.call_later` does."""
 
 
 class Engine(Protocol):
@@ -62,6 +73,7 @@ class ScoringService:
         cache: ScoreCache,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        timer: Timer | None = None,
     ) -> None:
         self._models = models
         self._engine = engine
@@ -69,6 +81,7 @@ class ScoringService:
         self._cache = cache
         self._observer = observer if observer is not None else Silent()
         self._clock = clock
+        self._timer = timer
         self._watch = BatchWatch(engine.forward, clock)
         self._rate = Rate()
         self._admission = Admission(limits, self._rate, on_change=self._observer.queue)
@@ -167,7 +180,8 @@ class ScoringService:
         outcome, tokens, partial = "cancelled", 0, False
         own, most = request.work.deadline, self._limits.max_deadline
         seconds = most if own is None else min(own, most)
-        timer = asyncio.get_running_loop().call_later(seconds, request.expire)
+        later = self._timer if self._timer is not None else asyncio.get_running_loop().call_later
+        timer = later(seconds, request.expire)
         try:
             complete = await request.finished
             request.settle()
@@ -254,7 +268,7 @@ def open_service(settings: Settings, *, observer: Observer | None = None) -> Sco
             ServedModel(model, texts[model.name], backend=engine.backend_info(model.name)) for model in settings.models
         ]
         return ScoringService(
-            ServedModels(served),
+            ServedModels(served, any_name=settings.any_model_name),
             engine,
             limits=settings.limits,
             max_batch_tokens=settings.max_batch_tokens,

@@ -46,12 +46,13 @@ def survey(pairs: Pairs, policy: Policy, limits: Limits) -> Survey:
             found.one_query = place == 0 or (found.one_query and query == known)
             known = query
             problem = _query_problem(query, limits)
-            query_tokens = 0 if not isinstance(query, str) else expected_tokens(len(query))
-        size = len(document) if isinstance(document, str) else _size(document)
+            query_tokens = 0 if not isinstance(query, str) else expected_tokens(query)
+        text = document if isinstance(document, str) else _fields(document)
+        size = len(text)
         error = problem if problem is not None else _document_problem(document, size, limits)
         if error is None:
             found.sizes.append(size)
-            found.tokens.append(policy.most_tokens(query_tokens, expected_tokens(size)))
+            found.tokens.append(policy.most_tokens(query_tokens, expected_tokens(text)))
         else:
             found.errors[place] = error
             found.sizes.append(0)
@@ -91,11 +92,11 @@ def _too_long(name: str, characters: int, limits: Limits) -> str:
     )
 
 
-def _size(document: object) -> int:
-    """Return the characters of a mapping's fields, about; the template may use some of them only."""
+def _fields(document: object) -> str:
+    """Return the texts of a mapping's fields, for their length; the template may use some of them only."""
     if not isinstance(document, Mapping):
-        return 0
-    return sum(len(value) if isinstance(value, str) else 20 for value in document.values())
+        return ""
+    return " ".join(value for value in document.values() if isinstance(value, str))
 
 
 def _shown(value: object) -> str:

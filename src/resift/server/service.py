@@ -105,6 +105,11 @@ class ScoringService:
         """Whether work would be taken and run now."""
         return self._shared is not None and not self._draining and self._engine.ready
 
+    @property
+    def tokenising(self) -> int:
+        """Requests of which some texts are not yet tokenised."""
+        return sum(not request.read for request in self._requests)
+
     async def start(self) -> None:
         """Begin to take work, on this loop."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

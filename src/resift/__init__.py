@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from resift.client.client import AsyncClient, Client
     from resift.compat.cross_encoder import CrossEncoder
     from resift.compat.flag import FlagReranker
     from resift.errors import ResiftError, ResiftWarning
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AsyncClient",
+    "Client",
     "CrossEncoder",
     "Explanation",
     "FlagReranker",
@@ -29,6 +32,8 @@ __all__ = [
     "Windows",
 ]
 _HOME = {
+    "AsyncClient": "client.client",
+    "Client": "client.client",
     "CrossEncoder": "compat.cross_encoder",
     "Explanation": "explanation",
     "FlagReranker": "compat.flag",

@@ -325,12 +325,12 @@ def test_a_full_queue(checkpoint: Path) -> None:
             task = asyncio.create_task(service.run(Work(pairs=pairs(25))))
             await spin(lambda: len(engine.batches) > 0 and not service.tokenising)
             with pytest.raises(Overloaded, match="max_queue_tokens") as refused:
-                await service.run(Work(pairs=pairs(50, "more", words=4)))
+                await service.run(Work(pairs=pairs(60, words=6)))
             assert 1 <= refused.value.retry_after <= 60
             engine.release()
             await task
             assert recorder.tokens[-1] == 0
-            await service.run(Work(pairs=pairs(30, "more", words=4)))
+            await service.run(Work(pairs=pairs(30, words=6)))
 
     run(full())
 

@@ -326,3 +326,23 @@ def test_too_many_documents(checkpoint: Path) -> None:
                 await served.run(Work(pairs=[(QUERY, "a")] * 4))
 
     run(many())
+
+
+def test_how_far_documents_are_read(checkpoint: Path) -> None:
+    async def read() -> None:
+        async with running({"tiny": checkpoint}) as (served, _, _):
+            long = TEXTS[4] * 50
+            pairs = [(QUERY, "water"), (QUERY, long), (QUERY, {"title": "a", "text": "bc"})]
+            short, cut, fields = await served.read_to(Work(pairs=pairs))
+            assert (short, fields) == (5, 4) and 0 < cut < len(long)
+            (less,) = await served.read_to(Work(pairs=[(QUERY, long)], document_tokens=5))
+            assert 0 < less < cut
+            assert await served.read_to(Work(pairs=[(QUERY, long)], windows=Windows())) == [len(long)]
+            outcome = await served.run(Work(pairs=[(QUERY, long), (QUERY, long[:cut])]))
+            assert outcome.scored[0].truncated and not outcome.scored[1].truncated
+            with pytest.raises(Unprocessable, match="item 0"):
+                await served.read_to(Work(pairs=[(QUERY, 3)]))
+            with pytest.raises(Unprocessable, match="template"):
+                await served.read_to(Work(pairs=[(QUERY, {"a": 1})], template="{b}"))
+
+    run(read())

@@ -12,7 +12,7 @@ _HALF_LIFE = 2.0
 
 
 class Rate:
-    """Tokens per second of the engine, measured. Written by one thread, read by any."""
+    """Tokens per second of the engine, measured. Subtle: of two batches that end together, one may not count."""
 
     def __init__(self) -> None:
         self._value: float | None = None

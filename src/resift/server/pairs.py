@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
+from resift.errors import InputError
 from resift.server.admission import expected_tokens
 from resift.server.errors import TooLarge, Unprocessable
 from resift.server.models import Policy
@@ -68,6 +70,18 @@ def texts(query: str, document: Document, policy: Policy, limits: Limits) -> tup
     if len(text) > limits.max_text_characters:
         raise Unprocessable(_too_long("document", len(text), limits))
     return scrub(query), text
+
+
+def read_to(pairs: Pairs, policy: Policy, limits: Limits) -> list[int]:
+    """Return how many characters of each document's text are read. Raises Unprocessable for a pair that has none."""
+    read = []
+    for query, document in pairs:
+        try:
+            asked, text = texts(cast("str", query), cast("Document", document), policy, limits)
+        except InputError as error:
+            raise Unprocessable(error.message, hint=error.hint) from error
+        read.append(len(text) if policy.windows is not None else policy.encoder.read_to(asked, text))
+    return read
 
 
 def _query_problem(query: object, limits: Limits) -> str | None:

@@ -21,7 +21,7 @@ from resift.server.errors import DeadlinePassed, EngineFailed, ServeError, Unava
 from resift.server.mailbox import Mailbox
 from resift.server.models import ServedModel, ServedModels
 from resift.server.observer import Observer, Silent
-from resift.server.pairs import survey
+from resift.server.pairs import Survey, read_to, survey
 from resift.server.records import ModelCard, Outcome, Work
 from resift.server.request import PRIORITIES, BatchWatch, Request, Shared
 from resift.server.settings import Limits, ModelSettings, Settings
@@ -138,6 +138,17 @@ class ScoringService:
             if not self._requests:
                 self._idle.set()
 
+    async def read_to(self, work: Work) -> Sequence[int]:
+        """Return how many characters of each document's text the model reads under the work's options.
+
+        With windows that is all of them. Raises as `run` does, and Unprocessable for any pair that is none.
+        """
+        self._open()
+        policy = self._models.find(work.model).policy(work)
+        found = survey(work.pairs, policy, self._limits)
+        _check_pairs(found)
+        return await asyncio.to_thread(read_to, work.pairs, policy, self._limits)
+
     async def drain(self, seconds: float | None = None) -> None:
         """Take no more work, and wait until what is in work has ended: for `drain_seconds` unless told otherwise.
 
@@ -159,24 +170,27 @@ class ScoringService:
         self._end_requests()
         await asyncio.to_thread(self._release)
 
+    def _open(self) -> tuple[Shared, Tokenisers]:
+        """Return what work needs; raises Unavailable before the start and after the end."""
+        if self._shared is None or self._tokenisers is None or self._draining:
+            raise Unavailable("the server is shutting down" if self._draining else "the server is starting")
+        return self._shared, self._tokenisers
+
     def _begin(self, work: Work) -> Request:
         """Take a request in. Raises what refuses it."""
-        shared = self._shared
-        if shared is None or self._tokenisers is None or self._draining:
-            raise Unavailable("the server is shutting down" if self._draining else "the server is starting")
+        shared, tokenisers = self._open()
         _check_options(work)
         model = self._models.find(work.model)
         policy = model.policy(work)
         found = survey(work.pairs, policy, self._limits)
-        if work.strict and found.errors:
-            place, message = min(found.errors.items())
-            raise Unprocessable(f"item {place}: {message}")
+        if work.strict:
+            _check_pairs(found)
         ticket = self._admission.enter(sum(found.tokens))
         request = Request(work, policy, model.name, shared=shared, survey=found, ticket=ticket)
         self._requests.add(request)
         self._idle.clear()
         if len(work.pairs) > 0:
-            self._tokenisers.submit(request, priority=request.priority)
+            tokenisers.submit(request, priority=request.priority)
         else:
             request.finished.set_result(True)
         return request
@@ -243,6 +257,13 @@ class ScoringService:
         self._engine.close()
         self._scheduler.close()
         self._cache.close()
+
+
+def _check_pairs(found: Survey) -> None:
+    """Raise Unprocessable for the first pair that is none."""
+    if found.errors:
+        place, message = min(found.errors.items())
+        raise Unprocessable(f"item {place}: {message}")
 
 
 def _check_options(work: Work) -> None:

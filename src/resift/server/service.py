@@ -1,6 +1,7 @@
 """The service: what takes `Work` in, has it tokenised and scored, and answers, whatever happens meanwhile."""
 
 import asyncio
+import contextlib
 import math
 import os
 import time
@@ -17,15 +18,17 @@ from resift.loading.source import locate
 from resift.server.admission import Admission, Rate
 from resift.server.assemble import assemble, known_logits
 from resift.server.cache import ScoreCache
+from resift.server.disk_cache import DiskCache
 from resift.server.errors import DeadlinePassed, EngineFailed, ServeError, Unavailable, Unprocessable
 from resift.server.mailbox import Mailbox
 from resift.server.models import ServedModel, ServedModels
 from resift.server.observer import Observer, Silent
 from resift.server.pairs import Survey, read_to, survey
 from resift.server.records import ModelCard, Outcome, Work
-from resift.server.request import PRIORITIES, BatchWatch, Request, Shared
+from resift.server.request import PRIORITIES, Request, Shared
 from resift.server.settings import Limits, ModelSettings, Settings
 from resift.server.tokenising import Tokenisers
+from resift.server.watch import BatchWatch
 from resift.types import Float32, PackedBatch
 
 # Most of what these threads do needs the interpreter's lock, so more of them would only wait for it.
@@ -287,23 +290,29 @@ def open_service(settings: Settings, *, observer: Observer | None = None) -> Sco
     """
     watcher = observer if observer is not None else Silent()
     texts = _texts(settings)
+    cache = _cache(settings)
     plans = {model.name: _plan(model, texts[model.name], settings) for model in settings.models}
-    engine = EngineProcess(plans, threads=settings.threads, on_change=watcher.engine)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(cache.close)
+        engine = undo.enter_context(EngineProcess(plans, threads=settings.threads, on_change=watcher.engine))
         served = [
             ServedModel(model, texts[model.name], backend=engine.backend_info(model.name)) for model in settings.models
         ]
-        return ScoringService(
+        service = ScoringService(
             ServedModels(served, any_name=settings.any_model_name),
             engine,
             limits=settings.limits,
             max_batch_tokens=settings.max_batch_tokens,
-            cache=ScoreCache(settings.cache_bytes),
+            cache=cache,
             observer=watcher,
         )
-    except BaseException:
-        engine.close()
-        raise
+        undo.pop_all()
+        return service
+
+
+def _cache(settings: Settings) -> ScoreCache:
+    folder, most = settings.cache_folder, settings.cache_folder_bytes
+    return ScoreCache(settings.cache_bytes, store=DiskCache(folder, most) if folder is not None and most else None)
 
 
 def _texts(settings: Settings) -> Mapping[str, TextSide]:

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from fastapi import FastAPI
+from prometheus_client import disable_created_metrics
 from starlette.routing import Route
 
 from resift.errors import InputError, ResiftError
@@ -29,6 +30,8 @@ from resift.server.records import Service
 from resift.server.service import open_service
 from resift.server.settings import Settings
 
+SWITCH_SECONDS = 0.001
+"""How long the event loop waits for a thread that holds the interpreter, as tokenizers do; 5 ms is Python's default."""
 LAST_WORDS_SECONDS = 1.0
 """How long the answers have to go out that say that the server is shutting down."""
 logger = logging.getLogger("resift.server")
@@ -50,6 +53,8 @@ def serve(
     port, a model that is not there, a key file without keys.
     """
     raise_file_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     configure_logs(settings)
     ring = KeyRing(settings.api_keys, settings.api_keys_file)
     context = open_tls(settings)
@@ -165,22 +170,23 @@ def _signals(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[N
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to the address, before anything is loaded; raises InputError."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"cannot listen on port {port}: ports end at 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(f"cannot listen on {host} port {port}: {error}") from error
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.setblocking(False)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         bound.close()
-        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(
-            f"cannot listen on {host} port {port}: {reason}", hint="--port N takes another one, --port 0 a free one"
+            f"cannot listen on {host} port {port}: {error.strerror}", hint="--port N takes another one, --port 0 a free one"
         ) from error
     return bound
 

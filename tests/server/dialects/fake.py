@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from resift.errors import TemplateError
 from resift.server.errors import Unprocessable
 from resift.server.records import LOWEST, ModelCard, Outcome, Scored, Timings, Work
 from resift.text.template import Template, document_text
@@ -61,6 +63,15 @@ class FakeService:
         tokens = sum(item.tokens for item in found)
         return Outcome(found, order, self.partial, INFO, tokens, characters, timings)
 
+    async def read_to(self, work: Work) -> list[int]:
+        limit = work.max_length or 512
+        texts = [document_text(document, None) for _, document in work.pairs]
+        words = [[found.end() for found in re.finditer(r"\S+", text)] for text in texts]
+        return [
+            ends[limit - 1] if work.windows is None and len(ends) > limit else len(text)
+            for text, ends in zip(texts, words, strict=True)
+        ]
+
     def _scored(self, place: int, work: Work, query: object, document: object) -> Scored:
         lowest = LOWEST[work.scores]
         if not isinstance(document, str | Mapping):
@@ -69,7 +80,11 @@ class FakeService:
             return Scored(lowest, error=f"document {place} is no text")
         if self.partial and place > 0:
             return Scored(lowest, pending=True)
-        words = document_text(document, Template(work.template) if work.template else None).lower().split()
+        template = Template(work.template) if work.template else None
+        try:
+            words = document_text(document, template).lower().split()
+        except TemplateError as error:
+            return Scored(lowest, error=str(error))
         cut = work.windows is None and len(words) > (work.max_length or 512)
         if cut and (work.strict or work.fail_if_cut):
             raise Unprocessable(f"document {place} has {len(words)} words, {work.max_length or 512} fit")

@@ -1,0 +1,149 @@
+// Before and after: two lists, row by row, and the lines of who went where.
+
+import { byId, make, svg } from "./dom.js";
+import { shown } from "./parse.js";
+import { t } from "./words.js";
+
+const SHOWN_AT_FIRST = 200;
+let drawn = null;
+
+/** Return a score as text: four digits of a sigmoid, two of a logit. */
+export const scoreText = (score, scores) => (scores === "raw" ? score.toFixed(2) : score.toFixed(4));
+
+const excerpt = (text) => (text.length > 600 ? `${text.slice(0, 600)} …` : text);
+
+/** Draw the outcome: {documents, results, scores, topK, maxLength}; open(row, result) is called to explain one. */
+export function drawBoard(outcome, open) {
+  drawn = { outcome, open, limit: SHOWN_AT_FIRST };
+  redrawBoard();
+}
+
+export function redrawBoard() {
+  if (!drawn) return;
+  const { outcome, open, limit } = drawn;
+  const { documents, results } = outcome;
+  const rows = Math.min(limit, documents.length);
+  const placeOf = new Map(results.map((result, place) => [result.index, place]));
+  const axis = axisOf(results.map((result) => result.relevance_score), outcome.scores);
+  byId("before").replaceChildren(...documents.slice(0, rows).map((document, index) => beforeRow(document, index, placeOf, outcome)));
+  byId("after").replaceChildren(...results.slice(0, rows).map((result, place) => afterRow(result, place, axis, outcome, open)));
+  const more = byId("more");
+  more.hidden = rows >= documents.length;
+  more.textContent = t("more", { count: documents.length });
+  more.onclick = () => {
+    drawn.limit = Infinity;
+    redrawBoard();
+  };
+  drawLines(true);
+}
+
+function beforeRow(document, index, placeOf, outcome) {
+  const left = !placeOf.has(index);
+  const row = make("li", { class: left ? "cell left-out" : "cell", "data-index": index, style: null },
+    make("span", { class: "chip" }, String(index + 1)),
+    make("span", { class: "text", dir: "auto" }, excerpt(shown(document))),
+  );
+  row.style.gridRow = String(index + 1);
+  if (left) row.append(make("span", { class: "note" }, t("notShown", { count: outcome.results.length })));
+  hover(row, index);
+  return row;
+}
+
+function afterRow(result, place, axis, outcome, open) {
+  const { index } = result;
+  const document = outcome.documents[index];
+  const text = shown(document);
+  const unscored = result.error !== undefined || result.pending;
+  const score = unscored ? t("noScore") : scoreText(result.relevance_score, outcome.scores);
+  const move = index - place;
+  const moveText = move > 0 ? t("up", { count: move }) : move < 0 ? t("down", { count: -move }) : t("same");
+  const sign = move > 0 ? `↑${move}` : move < 0 ? `↓${-move}` : "=";
+  const label = t("place", { place: place + 1, index: index + 1, score, move: moveText, text: text.slice(0, 200) });
+  const button = make("button", {
+    type: "button", class: "result", "aria-expanded": "false", "aria-label": label, title: unscored ? null : t("explainHint"),
+  },
+    make("span", { class: "rank" }, String(place + 1)),
+    make("span", { class: "body" },
+      make("span", { class: "text", dir: "auto" }, excerpt(text)),
+      notes(result, outcome),
+      unscored ? null : bar(result.relevance_score, axis),
+    ),
+    make("span", { class: "figures" },
+      make("span", { class: "score" }, score),
+      make("span", { class: `move ${move > 0 ? "up" : move < 0 ? "down" : "same"}`, title: moveText }, sign),
+    ),
+  );
+  const row = make("li", { class: place === 0 ? "cell best" : "cell", "data-index": index }, button);
+  row.style.gridRow = String(place + 1);
+  if (unscored) button.setAttribute("aria-disabled", "true");
+  else button.addEventListener("click", () => open(row, button, result));
+  hover(row, index);
+  return row;
+}
+
+function notes(result, outcome) {
+  const found = [];
+  if (result.error !== undefined) found.push(make("span", { class: "note bad" }, result.error));
+  if (result.pending) found.push(make("span", { class: "note bad" }, t("pending")));
+  if (result.truncated) {
+    found.push(make("span", { class: "note", title: t("truncatedHint", { count: outcome.maxLength }) }, t("truncated")));
+  }
+  return found.length ? make("span", { class: "notes" }, ...found) : null;
+}
+
+function axisOf(values, scores) {
+  if (scores !== "raw") return { low: 0, high: 1 };
+  const low = Math.min(0, ...values), high = Math.max(0, ...values);
+  return { low, high: high === low ? low + 1 : high };
+}
+
+/** A bar from zero to the score; logits below zero go to the left of it. */
+function bar(score, { low, high }) {
+  const scale = 100 / (high - low);
+  const from = (Math.min(score, 0) - low) * scale, to = (Math.max(score, 0) - low) * scale;
+  const fill = make("span", { class: score < 0 ? "fill below" : "fill" });
+  fill.style.insetInlineStart = `${from}%`;
+  fill.style.width = `${Math.max(to - from, 0.4)}%`;
+  const whole = make("span", { class: "bar", "aria-hidden": "true" }, fill);
+  if (low < 0) {
+    const zero = make("span", { class: "zero" });
+    zero.style.insetInlineStart = `${-low * scale}%`;
+    whole.append(zero);
+  }
+  return whole;
+}
+
+function hover(row, index) {
+  const mark = (on) => () => {
+    for (const element of byId("board").querySelectorAll(`[data-index="${index}"]`)) element.classList.toggle("marked", on);
+  };
+  row.addEventListener("pointerenter", mark(true));
+  row.addEventListener("pointerleave", mark(false));
+  row.addEventListener("focusin", mark(true));
+  row.addEventListener("focusout", mark(false));
+}
+
+/** Draw the lines between the lists anew; `fresh` ones are drawn slowly. */
+export function drawLines(fresh = false) {
+  const lines = byId("lines"), board = byId("board").getBoundingClientRect();
+  lines.setAttribute("viewBox", `0 0 ${board.width} ${board.height}`);
+  const before = new Map([...byId("before").children].map((row) => [row.dataset.index, row]));
+  const paths = [];
+  for (const [place, row] of [...byId("after").children].entries()) {
+    const from = before.get(row.dataset.index);
+    if (!from) continue;
+    const a = from.getBoundingClientRect(), b = row.firstElementChild.getBoundingClientRect();
+    const x1 = a.right - board.left + 3, x2 = b.left - board.left - 3;
+    const y1 = a.top - board.top + Math.min(a.height / 2, 22), y2 = b.top - board.top + 22;
+    const bend = (x2 - x1) / 2;
+    const move = Number(row.dataset.index) - place;
+    const path = svg("path", {
+      d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+      class: `${move > 0 ? "up" : move < 0 ? "down" : "same"}${place === 0 ? " first" : ""}${fresh ? " fresh" : ""}`,
+      "data-index": row.dataset.index,
+      pathLength: 1,
+    });
+    paths.push(path);
+  }
+  lines.replaceChildren(...paths);
+}

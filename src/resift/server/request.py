@@ -133,7 +133,8 @@ class Request:
         self._added: list[float] = []
         self._sent = 0
         self._answered = 0
-        self._read = False
+        self.read = False
+        """All texts are tokenised."""
         self._scores: list[tuple[Sequence[int], Float32]] = []
         self._failures: dict[int, ResiftError] = {}
         self._waited = 0.0
@@ -374,7 +375,7 @@ class Request:
         self._sent += sequences
         self._ticket.change(correction)
         if last:
-            self._read = True
+            self.read = True
             self.tokenised = self._shared.clock()
         self._check_end()
 
@@ -396,5 +397,5 @@ class Request:
         self._check_end()
 
     def _check_end(self) -> None:
-        if self._read and self._answered == self._sent and not self.finished.done():
+        if self.read and self._answered == self._sent and not self.finished.done():
             self.finished.set_result(True)

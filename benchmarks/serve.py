@@ -87,7 +87,7 @@ def _folders(servers: Sequence[str], folder: Path, exports: Path) -> dict[str, P
     """Return the folders of servers that want more than the model's own files; `benchmarks.cpu` exports the graphs."""
     found = {}
     for name in servers:
-        wanted = SERVERS[name].folder
+        wanted = SERVERS[name].export
         if wanted is None:
             continue
         staged = stage(folder, exports)

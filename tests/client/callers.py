@@ -12,12 +12,12 @@ from resift import AsyncClient, Client
 class Awaited:
     """An `AsyncClient` whose calls are waited for, each in an event loop of its own."""
 
-    def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], **options: Any) -> None:
-        self._transport = transport
+    def __init__(self, url: str, **options: Any) -> None:
+        self._url = url
         self._options = options
 
     def with_options(self, **options: Any) -> "Awaited":
-        return Awaited(self._transport, **self._options | options)
+        return Awaited(self._url, **self._options | options)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -26,7 +26,7 @@ class Awaited:
         return call
 
     async def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        async with AsyncClient("http://server", transport=self._transport(), **self._options) as client:
+        async with AsyncClient(self._url, **self._options) as client:
             return await getattr(client, name)(*args, **kwargs)
 
 
@@ -35,5 +35,5 @@ def callers(server: Callable[[httpx.Request], httpx.Response], **options: Any) -
     transport = httpx.MockTransport(server)
     return {
         "Client": Client("http://server", transport=transport, **options),
-        "AsyncClient": Awaited(lambda: transport, **options),
+        "AsyncClient": Awaited("http://server", transport=transport, **options),
     }

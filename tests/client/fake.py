@@ -48,6 +48,7 @@ class FakeServer:
             "/v1/rerank": self._rank,
             "/v1/score": self._score,
             "/v1/models": self._models,
+            "/explain": self._explain,
             "/info": self._info,
             "/ready": lambda _: httpx.Response(200),
         }
@@ -58,6 +59,11 @@ class FakeServer:
         info = self.reranker.info
         item = {"id": "tiny", "object": "model", "created": 7, "max_model_len": 128, "info": asdict(info), "new": 1}
         return httpx.Response(200, json={"object": "list", "data": [item]})
+
+    def _explain(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        found = self.reranker.with_options(scores=body["scores"]).explain(body["query"], body["document"])
+        return httpx.Response(200, json=asdict(found) | {"model": "tiny", "tokens": 1, "timings": {}})
 
     def _info(self, _: httpx.Request) -> httpx.Response:
         told = {"max_client_batch_size": self.max_documents} if self.told else {}

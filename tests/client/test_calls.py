@@ -206,7 +206,7 @@ def test_truncation_is_logged(caller: Any, caplog: pytest.LogCaptureFixture) -> 
 )
 def test_errors_of_every_dialect(server: FakeServer, status: int, kind: type[ServerError], body: dict) -> None:
     server.refusals = [httpx.Response(status, json=body, headers={"x-request-id": "r7"})]
-    with callers(server, retries=0)["Client"] as client, pytest.raises(ServerError) as caught:
+    with callers(server, retries=0, model="tiny")["Client"] as client, pytest.raises(ServerError) as caught:
         client.rank("q", ["a"])
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.request_id) == (status, "r7")

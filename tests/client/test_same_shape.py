@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resift import PairScore, RankedDocument, Reranker, Windows
+from resift import Client, PairScore, RankedDocument, Reranker, Windows
 from resift.errors import InputError, PairError
-from tests.client.callers import callers
+from tests.client.callers import Awaited, callers
 from tests.client.fake import FakeServer
+from tests.client.running import running
+
+pytestmark = pytest.mark.timeout(120)
 
 TEXTS = ["kettle", "red kettle with a lid", "", "水壶", "kettle", "a\ud800b", "🫖 tea", "long " * 300]
 FIELDS = [{"title": "Kettle", "price": 24.5}, {"title": "Mug", "price": None}, MappingProxyType({"title": "Pot"})]
@@ -23,9 +26,22 @@ def reranker(checkpoint: Path) -> Iterator[Reranker]:
         yield reranker
 
 
-@pytest.fixture(params=["Client", "AsyncClient"])
-def caller(request: pytest.FixtureRequest, reranker: Reranker) -> Any:
-    return callers(FakeServer(reranker))[request.param]
+@pytest.fixture(scope="module")
+def address(checkpoint: Path) -> Iterator[str]:
+    with running(checkpoint) as url:
+        yield url
+
+
+@pytest.fixture(params=["Client", "AsyncClient", "Client of a server", "AsyncClient of a server"])
+def caller(request: pytest.FixtureRequest, reranker: Reranker) -> Iterator[Any]:
+    kind, _, real = request.param.partition(" ")
+    if real and kind == "Client":
+        with Client(request.getfixturevalue("address")) as client:
+            yield client
+    elif real:
+        yield Awaited(request.getfixturevalue("address"))
+    else:
+        yield callers(FakeServer(reranker))[kind]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +109,14 @@ def test_the_same_mistakes_raise_the_same(reranker: Reranker, caller: Any, wrong
         wrong(caller)
     assert str(served.value) == str(local.value)
     assert isinstance(served.value, PairError) == isinstance(local.value, PairError)
+
+
+@pytest.mark.parametrize("caller", ["Client", "AsyncClient"], indirect=True)
+@pytest.mark.parametrize("document", ["", "One. Two is here! Three? Four."])
+@pytest.mark.parametrize("scores", ["raw", "sigmoid"])
+def test_the_same_explanation(reranker: Reranker, caller: Any, document: str, scores: str) -> None:
+    local, served = reranker.with_options(scores=scores), caller.with_options(scores=scores)
+    assert served.explain("two", document) == local.explain("two", document)
 
 
 def test_a_generator_is_read_once(reranker: Reranker, caller: Any) -> None:

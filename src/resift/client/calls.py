@@ -7,17 +7,28 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
 from resift.client.options import Options
 from resift.client.records import Ranking, Scores, ServedModel, ServerInfo
-from resift.client.replies import Reply, error_of, read_info, read_models, read_ranking, read_scores
-from resift.client.requests import Request, rank_request, score_request
+from resift.client.replies import (
+    Reply,
+    error_of,
+    read_explanation,
+    read_info,
+    read_models,
+    read_ranking,
+    read_scores,
+)
+from resift.client.requests import Request, explain_request, rank_request, score_request
 from resift.errors import Overloaded, Rejected, ServerError, TimedOut, TooLarge, Unavailable
 from resift.text.inputs import as_groups, as_list, as_pair, check_top_k
 from resift.types import Document, Pair, PairScore, RankedDocument
+
+if TYPE_CHECKING:
+    from resift.explanation import Explanation
 
 T = TypeVar("T")
 
@@ -125,6 +136,11 @@ class Calls:
                     hint="score_details gives those that are known",
                 )
         return scores
+
+    def explain(self, query: str, document: Document) -> "Program[Explanation]":
+        """Ask what each sentence of the document did for its score."""
+        asked, shown = as_pair(0, (query, document))
+        return read_explanation((yield from self._answer(explain_request(asked, shown, self.options), self._end())))
 
     def models(self) -> Program[list[ServedModel]]:
         """Ask for the models."""

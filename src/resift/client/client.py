@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
     from resift.client.transport import Address, Awaiting, Blocking
+    from resift.explanation import Explanation
 
 _logger = logging.getLogger("resift")
 Shell = TypeVar("Shell")
@@ -174,6 +175,10 @@ class Client(_Caller["Blocking"], Closing):
         """Return a record for each (query, document) pair, in input order: score, truncation, window, error."""
         return self._shell.run(self._calls.score_details(pairs))
 
+    def explain(self, query: str, document: Document) -> "Explanation":
+        """Return what each sentence of the document did for its score: see `resift.explanation`."""
+        return self._shell.run(self._calls.explain(query, document))
+
     def models(self) -> list[ServedModel]:
         """Return the models of the server, the default one first."""
         return self._shell.run(self._calls.models())
@@ -222,6 +227,10 @@ class AsyncClient(_Caller["Awaiting"]):
     async def score_details(self, pairs: Iterable[Pair]) -> Scores:
         """See `Client.score_details`."""
         return await self._shell.run(self._calls.score_details(pairs))
+
+    async def explain(self, query: str, document: Document) -> "Explanation":
+        """See `Client.explain`."""
+        return await self._shell.run(self._calls.explain(query, document))
 
     async def models(self) -> list[ServedModel]:
         """See `Client.models`."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resift.client.records import Ranking, Scores, ServedModel, ServerInfo
 from resift.client.requests import Request
@@ -20,6 +20,9 @@ from resift.errors import (
     UnknownModel,
 )
 from resift.types import Document, PairScore, RankedDocument, ScoreInfo, Window
+
+if TYPE_CHECKING:
+    from resift.explanation import Explanation
 
 T = TypeVar("T")
 
@@ -98,12 +101,28 @@ def read_info(reply: Reply) -> ServerInfo:
     return _read(reply, read)
 
 
+def read_explanation(reply: Reply) -> "Explanation":
+    """Return what each sentence of a document did for its score."""
+    from resift.explanation import Explanation, Faithfulness, Sentence
+
+    def read(content: Any) -> Explanation:
+        trust = content["faithfulness"]
+        values = {
+            **content,
+            "sentences": tuple(_record(Sentence, one) for one in content["sentences"]),
+            "faithfulness": None if trust is None else _record(Faithfulness, trust),
+        }
+        return _record(Explanation, values)
+
+    return _read(reply, read)
+
+
 def error_of(request: Request, reply: Reply) -> ServerError:
     """Return the error that an answer with a status of 300 or more is."""
     said = _message(reply.body) or "no message"
     kind = _ERRORS.get(reply.status, ServerError)
     hint = _HINTS.get(reply.status)
-    if reply.status < 400 or (reply.status == 404 and (request.body is None or said in ("Not Found", "no message"))):
+    if reply.status < 400 or (reply.status == 404 and request.model is None):
         kind, hint = ServerError, "is it the address of a resift server, without the path of a route?"
     return kind(
         f"{request.method} {request.path} was answered with {reply.status}: {said}",

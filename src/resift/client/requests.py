@@ -19,31 +19,39 @@ class Request:
         method, path: of the route, without the server's address.
         body: JSON, or None for a GET.
         patient: whether 'come back later' is worth a second try; not for a question like 'are you ready'.
+        model: that it asks for by name.
     """
 
     method: str
     path: str
     body: bytes | None = None
     patient: bool = True
+    model: str | None = None
 
 
 def rank_request(query: str, documents: Sequence[Document], top_k: int | None, options: Options) -> Request:
     """Return the request that ranks the documents, best first, at most `top_k` (which is not 0) of them."""
-    fields = {"query": query, "documents": documents, "return_documents": False, **options.fields()}
+    fields: dict[str, object] = {"query": query, "documents": documents, "return_documents": False}
     if top_k is not None:
         fields["top_n"] = top_k
-    return Request("POST", "/v1/rerank", _json(fields))
+    return _scoring("/v1/rerank", fields, options)
 
 
 def score_request(pairs: Sequence[tuple[str, Document]], options: Options) -> Request:
     """Return the request that scores the pairs: one query that all have is sent once."""
     queries = [query for query, _ in pairs]
     asked = queries[0] if len(set(queries)) == 1 else queries
-    return Request(
-        "POST",
-        "/v1/score",
-        _json({"queries": asked, "documents": [document for _, document in pairs], **options.fields()}),
-    )
+    documents = [document for _, document in pairs]
+    return _scoring("/v1/score", {"queries": asked, "documents": documents}, options)
+
+
+def explain_request(query: str, document: Document, options: Options) -> Request:
+    """Return the request that explains the score of one document."""
+    return _scoring("/explain", {"query": query, "document": document}, options)
+
+
+def _scoring(path: str, fields: Mapping[str, object], options: Options) -> Request:
+    return Request("POST", path, _json({**fields, **options.fields()}), model=options.model)
 
 
 def _json(fields: Mapping[str, object]) -> bytes:

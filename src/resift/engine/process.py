@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from resift.closing import Closing
 from resift.engine.wire import Answer, Kind, Question, read_answer, write_question
@@ -51,7 +51,8 @@ class EngineProcess(Closing):
     Args:
         plans: the models by name.
         threads: of the backends; None for all cores.
-        on_change: called with `ready` whenever it changes, from a thread of this object; it must not raise.
+        on_change: called with `ready` whenever it changes, but by `close()`; from a thread of this object. It must not
+            raise.
         open_backend: how the worker loads a plan: a function of a module.
         patience: seconds that (tokens in work, seconds per token) may take before the worker counts as hung.
 
@@ -73,14 +74,18 @@ class EngineProcess(Closing):
         self._patience = patience
         self._changed = threading.Condition()
         self._worker: _Worker | None = None
-        self._ready = False
+        self._ready = self._loaded = False
         self._closed = False
         self._restarts = 0
         self._infos: list[Info] = []
         self._failure: ResiftError | None = None
         self._thread = threading.Thread(target=self._supervise, name="resift-engine", daemon=True)
         self._thread.start()
-        failure = self._outcome()
+        try:
+            failure = self._outcome()
+        except BaseException:  # Ctrl-C while it loads
+            self.close()
+            raise
         if failure is not None:
             self._thread.join()
             raise failure
@@ -142,31 +147,39 @@ class EngineProcess(Closing):
     def _supervise(self) -> None:
         """Keep a worker running until the end."""
         failures = 0
-        while self._start():
-            worker = cast(_Worker, self._worker)
-            error = self._run(worker)
-            first = not self._infos
-            failures = 0 if worker.answered else failures
-            self._drop(worker, error)
+        while True:
+            answered, error = self._live()
+            if not self._loaded:
+                self._fail(error)
             if self._closed:
                 return
-            if first:
-                self._fail(error)
-                return
+            failures = 0 if answered else failures
             delay = _DELAYS[min(failures, len(_DELAYS) - 1)]
             failures += 1
-            _logger.warning("%s; starting another in %g s", error, delay)
+            _logger.warning("%s; starting another in %g s", error.message, delay)
             with self._changed:
                 if self._changed.wait_for(lambda: self._closed, delay):
                     return
-            self._restarts += 1
+                self._restarts += 1
 
-    def _start(self) -> bool:
-        """Start a worker unless this object was closed; False when it was."""
+    def _live(self) -> tuple[bool, ResiftError]:
+        """See a worker from its start to its end; return whether it answered any batch, and why it ended."""
+        try:
+            with self._changed:
+                if self._closed:
+                    return False, EngineClosed("the engine was closed")
+                self._worker = worker = _Worker(self._patience)
+        except OSError as problem:  # no memory, no more processes
+            return False, EngineLost(f"the engine's process cannot be started: {problem}")
+        error = self._run(worker)
         with self._changed:
-            if not self._closed:
-                self._worker = _Worker(self._patience)
-            return not self._closed
+            was_ready, self._ready = self._ready, False
+            self._worker = None
+            self._changed.notify_all()
+        worker.abandon(EngineClosed("the engine was closed") if self._closed else error)
+        if was_ready:
+            self._tell(ready=False)
+        return worker.answered, error
 
     def _run(self, worker: "_Worker") -> ResiftError:
         """See a worker from its loading to its end; return why it ended."""
@@ -177,20 +190,11 @@ class EngineProcess(Closing):
             return first.error()
         with self._changed:
             self._infos = [tuple(info) for info in json.loads(first.content)]
-            self._ready = True
+            self._loaded = self._ready = True
             self._changed.notify_all()
         self._tell(ready=True)
         worker.serve()
         return worker.ended("while it worked")
-
-    def _drop(self, worker: "_Worker", error: ResiftError) -> None:
-        with self._changed:
-            was_ready, self._ready = self._ready, False
-            self._worker = None
-            self._changed.notify_all()
-        worker.abandon(EngineClosed("the engine was closed") if self._closed else error)
-        if was_ready:
-            self._tell(ready=False)
 
     def _fail(self, error: ResiftError) -> None:
         with self._changed:
@@ -199,7 +203,7 @@ class EngineProcess(Closing):
             self._changed.notify_all()
 
     def _tell(self, *, ready: bool) -> None:
-        if self._on_change is not None:
+        if self._on_change is not None and not self._closed:
             self._on_change(ready)
 
 
@@ -247,7 +251,7 @@ class _Worker:
         return read_answer(self._process.stdout)
 
     def ask(self, model: int, batch: PackedBatch) -> "Future[Float32] | None":
-        """Send a batch; None when the worker was gone before."""
+        """Send a batch; None when the worker was gone before it had it."""
         assert self._process.stdin is not None
         future: Future[Float32] = Future()
         with self._changed:
@@ -263,9 +267,10 @@ class _Worker:
         try:
             with self._writing:
                 write_question(self._process.stdin, Question(number, model, batch))
-        except (OSError, ValueError):  # a broken pipe, or closed: `abandon` may have answered already
+        except (OSError, ValueError):  # a broken pipe, or closed by `abandon`: the worker never had all of it
             with self._changed:
-                return None if self._open.pop(number, None) is not None else future
+                self._open.pop(number, None)
+            return None
         return future
 
     def serve(self) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from resift.engine.pacing import Limit, Pacing
 from resift.errors import ResiftError
 from resift.types import Float32, TokenSequence
 
 _PRIORITIES = 3
-_PACE = 1e-4
-"""Seconds that a token takes, before any was measured."""
+_AHEAD = 2
+"""Batches in work at a time: one is computed, and one waits in the worker so that it need not wait for the front."""
 _TURN = 8
 """Every so many batches, one is for the task that came first, whatever else there is: nobody waits for ever."""
 
@@ -110,14 +111,13 @@ class Queue:
     Tasks wait in heaps by priority and size, so that picking a batch costs the same however many wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pacing: Pacing) -> None:
+        self._pacing = pacing
         self._entries: dict[tuple[str, bytes, bytes | None], Entry] = {}
         self._heaps: dict[tuple[int, str, int], list[tuple[float, int, int, Task]]] = {}
         self._oldest: list[tuple[int, Task]] = []
         self._again: deque[Batch] = deque()
         self._tasks = 0
-        self.paces: dict[str, float] = {}
-        """Seconds that a token takes, by model, as measured."""
         self._passed = 0
         self.waiting_tokens = 0
         self.shared = 0
@@ -135,6 +135,8 @@ class Queue:
     ) -> Task:
         """Make a task, which waits for nothing yet."""
         self._tasks += 1
+        if expected_tokens > 0:
+            self._pacing.opened(model, expected_tokens, now)
         return Task(
             number=self._tasks,
             model=model,
@@ -184,25 +186,31 @@ class Queue:
         task.waiting_tokens = 0
         task.stamp += 1
 
-    def take(self, now: float, *, room: Callable[[str], int], busy: bool = False) -> Batch | None:
-        """Return the next batch, None when nothing waits.
-
-        `room` is the tokens that a batch of a model may have; a longer sequence is alone. `busy` says that another
-        batch is in work, so that one which must be alone has to wait.
-        """
+    def take(self, now: float, *, working: Sequence[Batch] = ()) -> Batch | None:
+        """Return the next batch; None when nothing waits, or should not go before a batch of `working` has ended."""
+        if len(working) >= _AHEAD or any(batch.alone for batch in working):
+            return None
         if self._again:
             self._drop_unwanted()
         if self._again:
-            return None if self._again[0].alone and busy else self._again.popleft()
+            return None if self._again[0].alone and working else self._again.popleft()
         oldest = self._first()
         if oldest is None:
             return None
-        task = None if self._passed >= _TURN - 1 else self._best(now)
-        task = task if task is not None else oldest
-        model = task.model
+        first = None if self._passed >= _TURN - 1 else self._best(now)
+        task = first if first is not None else oldest
+        limit = self._pacing.limit(task.model, now, waiting=self._short(now))
+        if limit.brief and working:
+            return None
+        entries, served = self._gather(task, limit, now)
+        self._passed = 0 if oldest in served else self._passed + 1
+        return Batch(task.model, entries)
+
+    def _gather(self, task: Task, limit: Limit, now: float) -> tuple[list[Entry], set[Task]]:
+        """Fill a batch, `task` first; return it and the tasks that have a part in it."""
         entries: list[Entry] = []
-        served = set()
-        left = room(model)
+        served: set[Task] = set()
+        model, left = task.model, limit.tokens
         following: Task | None = task
         while following is not None and left > 0:
             left = self._fill(following, entries, left)
@@ -210,8 +218,9 @@ class Queue:
             served.add(following)
             self._rank(following)
             following = self._best(now, model) if left > 0 else None
-        self._passed = 0 if oldest in served else self._passed + 1
-        return Batch(model, entries)
+            if limit.brief and following is not None and following.remaining > left:
+                break  # Subtle: those whose last sequence is in the batch would wait for a task that it does not end
+        return entries, served
 
     def lost(self, batch: Batch) -> list[Entry]:
         """Run a batch again that the engine was lost with, in pieces when it happened before.
@@ -308,11 +317,21 @@ class Queue:
                 del self._heaps[key]
             elif model is None or key[1] == model:
                 task = heap[0][3]
-                needs = task.remaining * self.paces.get(task.model, _PACE)
+                needs = self._pacing.seconds(task.model, task.remaining)
                 rank = (task.priority, -(now - task.served + needs) / needs)
                 if rank < order:
                     best, order = task, rank
         return best
+
+    def _short(self, now: float) -> int:
+        """Return how many tasks wait, about, that are of the size of the shortest ones."""
+        shortest = self._pacing.shortest(now)
+        if shortest is None:
+            return 0
+        largest = shortest[1].bit_length() + 1
+        return sum(
+            len(heap) for (_, model, size), heap in self._heaps.items() if model == shortest[0] and size <= largest
+        )
 
     def _first(self) -> Task | None:
         """Return the task that came first, of those that wait."""

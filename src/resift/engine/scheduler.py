@@ -10,13 +10,14 @@ import numpy as np
 
 from resift.closing import Closing
 from resift.engine.engine import pack
+from resift.engine.pacing import Pacing
 from resift.engine.queue import Batch, Entry, Queue, Task
 from resift.errors import EngineClosed, EngineError, EngineLost, ModelError, ResiftError
 from resift.types import Float32, PackedBatch, TokenSequence
 
 _logger = logging.getLogger("resift")
-_TARGET = 0.01
-"""Seconds that a batch should take: short enough for whoever comes next."""
+_THREADS = 2
+"""While one waits for its batch, the other answers its last one, or sends the next one ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Scheduler(Closing):
         forward: runs a batch of a model: `EngineProcess.forward`.
         max_batch_tokens: tokens of the largest batch, unless a sequence alone has more.
         clock: seconds, for tests.
-        on_batch: called after each batch, on the scheduler's thread.
+        on_batch: called after each batch, as the callbacks of tasks are.
     """
 
     def __init__(
@@ -58,15 +59,21 @@ class Scheduler(Closing):
         on_batch: Callable[[BatchReport], None] | None = None,
     ) -> None:
         self._forward = forward
-        self._max_batch_tokens = max_batch_tokens
         self._clock = clock
         self._on_batch = on_batch
-        self._queue = Queue()
+        self._pacing = Pacing(max_batch_tokens=max_batch_tokens)
+        self._queue = Queue(self._pacing)
         self._changed = threading.Condition()
+        self._telling = threading.Lock()
         self._closed = False
-        self._in_work: list[Batch] = []
-        self._thread = threading.Thread(target=self._work, name="resift-scheduler", daemon=True)
-        self._thread.start()
+        self._working: list[Batch] = []
+        self._ended = 0.0
+        """When the last batch did."""
+        self._threads = [
+            threading.Thread(target=self._work, name=f"resift-scheduler-{i}", daemon=True) for i in range(_THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting_tokens(self) -> int:
@@ -76,7 +83,7 @@ class Scheduler(Closing):
     @property
     def working_tokens(self) -> int:
         """Tokens of the batches in work."""
-        return sum(batch.tokens for batch in self._in_work)
+        return sum(batch.tokens for batch in self._working)
 
     @property
     def shared(self) -> int:
@@ -85,8 +92,8 @@ class Scheduler(Closing):
 
     def tokens_per_second(self, model: str) -> float | None:
         """Return the measured speed; None before the first batch."""
-        pace = self._queue.paces.get(model)
-        return None if pace is None else 1.0 / pace
+        speed = self._pacing.speeds.get(model)
+        return None if speed is None else 1.0 / speed.pace
 
     def open(
         self,
@@ -104,7 +111,8 @@ class Scheduler(Closing):
             priority: 0 goes before 1, and 1 before 2.
             expected_tokens: of all its sequences, as far as is known: short tasks go first.
             on_scored: called with places in the task and their logits, priors included. Every place is told once, by
-                this or by `on_failed`, on a thread of the scheduler, which waits meanwhile.
+                this or by `on_failed`, on a thread of the scheduler. Callbacks of all tasks are called one at a time,
+                and keep others waiting.
             on_failed: called with places and what went wrong with them.
         """
         with self._changed:
@@ -133,64 +141,73 @@ class Scheduler(Closing):
         """Drop what is not in work; what is in work is not told. A callback that has begun may still be running."""
         with self._changed:
             self._queue.cancel(task)
-            self._changed.notify_all()
 
     def close(self) -> None:
         """End; whoever waits gets EngineClosed. Waits for the batch in work. A second call does nothing."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         with self._changed:
             left = self._queue.clear()
-        self._fail(left, EngineClosed("the server is shutting down"))
+        with self._telling:
+            self._fail(left, EngineClosed("the scheduler was closed"))
 
     def _work(self) -> None:
         while (batch := self._next()) is not None:
             self._run(batch)
-            with self._changed:
-                self._in_work.remove(batch)
 
     def _next(self) -> Batch | None:
         """Wait for a batch; None at the end."""
         with self._changed:
             while not self._closed:
-                batch = self._queue.take(self._clock(), room=self._room, busy=bool(self._in_work))
+                batch = self._queue.take(self._clock(), working=self._working)
                 if batch is not None:
-                    self._in_work.append(batch)
+                    self._working.append(batch)
                     return batch
                 self._changed.wait()
         return None
 
-    def _room(self, model: str) -> int:
-        pace = self._queue.paces.get(model)
-        return self._max_batch_tokens if pace is None else min(self._max_batch_tokens, int(_TARGET / pace))
-
     def _run(self, batch: Batch) -> None:
-        packed = pack([entry.sequence for entry in batch.entries])
         start = self._clock()
+        logits: Float32 | None = None
         error: ResiftError | None = None
         try:
-            logits = self._forward(batch.model, packed)
+            logits = self._forward(batch.model, pack([entry.sequence for entry in batch.entries]))
         except ResiftError as raised:
             error = raised
         except Exception as raised:
             _logger.exception("a batch failed")
             error = EngineError(f"the engine failed with {type(raised).__name__}: {raised}")
-        seconds = self._clock() - start
-        if error is None:
-            self._answer(batch, logits, seconds)
-        else:
-            self._recover(batch, error)
-        if self._on_batch is not None:
-            self._on_batch(BatchReport(batch.model, len(batch.entries), batch.tokens, seconds, error))
-
-    def _answer(self, batch: Batch, logits: Float32, seconds: float) -> None:
         with self._changed:
-            pace = seconds / max(batch.tokens, 1)
-            before = self._queue.paces.get(batch.model, pace)
-            self._queue.paces[batch.model] = max(0.8 * before + 0.2 * pace, 1e-9)
-            waiters = self._queue.finish(batch.entries)
+            now = self._clock()
+            # A batch that was sent ahead began when the one before it ended.
+            seconds = now - max(start, self._ended)
+            self._ended = now
+            if error is None:
+                self._pacing.measured(batch.model, batch.tokens, seconds)
+            given_up = batch.entries if error is None else self._recover(batch, error)
+            waiters = self._queue.finish(given_up)
+            self._working.remove(batch)
+            self._changed.notify_all()
+        with self._telling:
+            if logits is not None:
+                self._answer(logits, waiters)
+            elif error is not None:
+                self._fail(waiters, error)
+            if self._on_batch is not None:
+                self._on_batch(BatchReport(batch.model, len(batch.entries), batch.tokens, seconds, error))
+
+    def _recover(self, batch: Batch, error: ResiftError) -> list[Entry]:
+        """Let the batch run again in a better way; return what there is no better way for."""
+        if isinstance(error, EngineLost):
+            return self._queue.lost(batch)
+        if isinstance(error, EngineClosed) or not self._queue.failed(batch):
+            return batch.entries
+        return []
+
+    def _answer(self, logits: Float32, waiters: Sequence[list[tuple[Task, int, float]]]) -> None:
         scored: dict[Task, tuple[list[int], list[np.float32]]] = {}
         broken: list[list[tuple[Task, int, float]]] = []
         for logit, waiting in zip(logits, waiters, strict=True):
@@ -212,16 +229,6 @@ class Scheduler(Closing):
                     "the model gave a score that is not a number", hint="its weights are broken: fetch it again"
                 ),
             )
-
-    def _recover(self, batch: Batch, error: ResiftError) -> None:
-        given_up: list[Entry] = []
-        with self._changed:
-            if isinstance(error, EngineLost):
-                given_up = self._queue.lost(batch)
-            elif isinstance(error, EngineClosed) or not self._queue.failed(batch):
-                given_up = batch.entries
-            waiters = self._queue.finish(given_up)
-        self._fail(waiters, error)
 
     def _fail(self, waiters: Iterable[list[tuple[Task, int, float]]], error: ResiftError) -> None:
         failed: dict[Task, list[int]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from resift import __version__
 from resift.errors import ResiftError
@@ -15,6 +15,7 @@ from resift.server.bodies import error_response, family_of, status_of
 from resift.server.dialects import listing, mixedbread, nvidia, rerank, score, tei
 from resift.server.dialects.desk import Desk
 from resift.server.dialects.endpoint import Endpoint
+from resift.server.docs_page import docs_page
 from resift.server.errors import ClientGone
 from resift.server.openapi import document, request_body, responses
 from resift.server.playground import playground_router
@@ -45,6 +46,7 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
     for endpoint in ENDPOINTS:
         for path in endpoint.paths:
             _add(api, desk, endpoint, path)
+    _add_docs(api)
     if settings.playground:
         api.include_router(playground_router())
     api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
@@ -71,6 +73,12 @@ def _add(api: FastAPI, desk: Desk, endpoint: Endpoint, path: str) -> None:
         responses=responses(endpoint, path),
         openapi_extra=request_body(endpoint),
     )
+
+
+def _add_docs(api: FastAPI) -> None:
+    @api.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(api.openapi(), str(request.base_url).rstrip("/")))
 
 
 def _openapi(api: FastAPI) -> dict[str, Any]:

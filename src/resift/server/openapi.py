@@ -1,4 +1,4 @@
-"""The OpenAPI document of the routes, which parse their bodies by hand, and `/docs`, its page without scripts."""
+"""The OpenAPI document of the routes, which parse their bodies by hand."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from resift.server.bodies import Family, family_of
 from resift.server.dialects.endpoint import Endpoint
+from resift.server.dialects.fields import ResiftFields
 
 _REF = "#/components/schemas/{model}"
 
@@ -72,9 +73,10 @@ def responses(endpoint: Endpoint, path: str) -> dict[int | str, dict[str, Any]]:
     if endpoint.answer is not None:
         found[200]["model"] = endpoint.answer
     family = family_of(path)
+    errors = _ERRORS["either" if len(endpoint.bodies) > 1 else family]  # of several bodies, one is TEI's
     for status in endpoint.errors:
         if not (family == "score" and status == 422):
-            found[status] = {"description": _MEANINGS[status], "model": _ERRORS[family]}
+            found[status] = {"description": _MEANINGS[status], "model": errors}
     return found
 
 
@@ -96,5 +98,17 @@ def document(api: FastAPI, endpoints: Sequence[Endpoint], version: str) -> dict[
     whole = get_openapi(title=api.title, version=version, summary=api.summary, routes=api.routes)
     bodies = [(body, "validation") for endpoint in endpoints for body in endpoint.bodies]
     _, schemas = models_json_schema(bodies, ref_template=_REF)  # type: ignore[arg-type]
+    for body, _ in bodies:
+        _own_first(schemas["$defs"][body.__name__])
     whole.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
     return whole
+
+
+def _own_first(schema: dict[str, Any]) -> None:
+    """Sort a body's fields: the required ones, those of its dialect, those that all dialects share."""
+    required = schema.get("required", ())
+
+    def rank(name: str) -> tuple[bool, bool]:
+        return name not in required, name in ResiftFields.model_fields
+
+    schema["properties"] = {name: schema["properties"][name] for name in sorted(schema["properties"], key=rank)}

@@ -69,6 +69,18 @@ def texts(query: str, document: Document, policy: Policy, limits: Limits) -> tup
     return scrub(query), text
 
 
+def read_to(pairs: Pairs, policy: Policy, limits: Limits) -> list[int]:
+    """Return how many characters of each document's text its sequence holds; 0 for a pair that is none."""
+    found = []
+    for query, document in pairs:
+        if not isinstance(query, str) or not isinstance(document, str | Mapping):
+            found.append(0)
+            continue
+        asked, text = texts(query, document, policy, limits)
+        found.append(len(text) if policy.windows is not None else policy.encoder.read_to(asked, text))
+    return found
+
+
 def _query_problem(query: object, limits: Limits) -> str | None:
     if not isinstance(query, str):
         return f"the query is {_shown(query)}, expected a text"

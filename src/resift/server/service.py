@@ -21,7 +21,7 @@ from resift.server.errors import DeadlinePassed, EngineFailed, ServeError, Unava
 from resift.server.mailbox import Mailbox
 from resift.server.models import ServedModel, ServedModels
 from resift.server.observer import Observer, Silent
-from resift.server.pairs import survey
+from resift.server.pairs import read_to, survey
 from resift.server.records import ModelCard, Outcome, Work
 from resift.server.request import PRIORITIES, BatchWatch, Request, Shared
 from resift.server.settings import Limits, ModelSettings, Settings
@@ -119,6 +119,12 @@ class ScoringService:
             self._requests.discard(request)
             if not self._requests:
                 self._idle.set()
+
+    async def read_to(self, work: Work) -> Sequence[int]:
+        """Return how many characters of each document's text are read under the work's options."""
+        _check_options(work)
+        policy = self._models.find(work.model).policy(work)
+        return await asyncio.to_thread(read_to, work.pairs, policy, self._limits)
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no more work, and wait until what is in work has ended: for `drain_seconds` unless told otherwise.

@@ -31,7 +31,7 @@ class Limits:
         1_000_000, "characters of one query or document; a longer document gets an error of its own", least=1
     )
     max_queue_tokens: int = setting(
-        1_000_000, "tokens that wait in all: more get 429, or 413 when one request alone is larger", least=1
+        2_000_000, "tokens that wait in all: more get 429, or 413 when one request alone is larger", least=1
     )
     max_requests: int = setting(1024, "requests in work at a time; more get 429", least=1)
     max_connections: int = setting(16384, "connections open at a time; more are closed at once", least=1)

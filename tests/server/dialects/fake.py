@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from resift.errors import TemplateError
 from resift.server.errors import Unprocessable
 from resift.server.records import LOWEST, ModelCard, Outcome, Scored, Timings, Work
 from resift.text.template import Template, document_text
@@ -79,7 +80,11 @@ class FakeService:
             return Scored(lowest, error=f"document {place} is no text")
         if self.partial and place > 0:
             return Scored(lowest, pending=True)
-        words = document_text(document, Template(work.template) if work.template else None).lower().split()
+        template = Template(work.template) if work.template else None
+        try:
+            words = document_text(document, template).lower().split()
+        except TemplateError as error:
+            return Scored(lowest, error=str(error))
         cut = work.windows is None and len(words) > (work.max_length or 512)
         if cut and (work.strict or work.fail_if_cut):
             raise Unprocessable(f"document {place} has {len(words)} words, {work.max_length or 512} fit")

@@ -22,6 +22,9 @@ SINGLE, HUNDRED, THOUSAND = "1", "100", "1000"
 _MAX_LENGTH = 512
 _START_SECONDS = 300.0
 _BUSY_DELAY = 0.5
+# An open loop of a slow server lasts longer than the others, so that something arrives.
+_ARRIVALS = 20
+_LONGEST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,12 +237,14 @@ def _take_turn(
         if engine is not None and name == "hundred":
             own = measured.engines[server.name]
             own.hundred.append(_call(engine, files["hundred"], plan.seconds, own))
+        seconds = plan.seconds
         if fraction is not None:
             rate = fraction * throughput(result.phases[most][-1].groups["load"])[0]
             result.rates.setdefault(name, []).append(rate)
             groups = [Group(name="load", pools=[plan.load], rate=rate)]
+            seconds = max(seconds, min(_ARRIVALS / max(rate, 1e-9), _LONGEST_SECONDS))
         plan.tell(f"  {name}")
-        result.phases.setdefault(name, []).append(bench.run(server, groups, seconds=plan.seconds))
+        result.phases.setdefault(name, []).append(bench.run(server, groups, seconds=seconds))
         if engine is not None and name == most:
             own = measured.engines[server.name]
             own.load.append(_call(engine, files[plan.load], plan.seconds, own))

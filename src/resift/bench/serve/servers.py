@@ -19,6 +19,7 @@ from resift.closing import Closing
 
 _QUIET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "true"}
 _NAME = "model"
+_LONGEST = 512
 
 
 class ServerError(Exception):
@@ -46,7 +47,7 @@ class Server:
         ready: path that answers 200 once it is ready.
         precision: of its matrix products.
         variables: environment variables.
-        folder: which export of the model it reads; None for the model's own files.
+        export: which export of the model it is started in; None for the model's own files.
         tolerance: how far its raw scores may be from those of our engine at the same precision; None for any.
     """
 
@@ -57,7 +58,7 @@ class Server:
     precision: Precision
     fields: Mapping[str, object] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
-    folder: Literal["onnx-int8"] | None = None
+    export: Literal["onnx-int8"] | None = None
     tolerance: float | None = None
 
     def body(self, query: str, documents: Sequence[str]) -> bytes:
@@ -79,7 +80,8 @@ def _ours(start: Start, precision: Precision) -> list[str]:
 
 def _infinity(start: Start, engine: str) -> list[str]:
     return [
-        "-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", str(start.folder), "--served-model-name", _NAME, "--engine", engine,
+        "-c", "from infinity_emb.cli import cli; cli()", "v2", "--model-id", str(start.folder),
+        "--served-model-name", _NAME, "--engine", engine,
         "--device", "cpu", "--host", "127.0.0.1", "--port", str(start.port), "--log-level", "warning",
     ]  # fmt: skip
 
@@ -107,7 +109,7 @@ SERVERS: Mapping[str, Server] = {
     ),
     "infinity-onnx-int8": Server(
         command=lambda start: _infinity(start, "optimum"), packages=("infinity-emb", "onnxruntime", "optimum"),
-        precision="int8", folder="onnx-int8", **_INFINITY,
+        precision="int8", export="onnx-int8", **_INFINITY,
     ),
 }  # fmt: skip
 
@@ -138,15 +140,16 @@ class Running(Closing):
         self.server = SERVERS[name]
         self.port = free_port()
         self._log = log
-        command = [
-            python if python is not None else sys.executable,
-            *self.server.command(Start(folder, self.port, threads)),
-        ]
+        inside = folder if self.server.export is not None else None
+        start = Start(folder if inside is None else Path(), self.port, threads)
+        command = [python if python is not None else sys.executable, *self.server.command(start)]
         variables = {**_QUIET, "OMP_NUM_THREADS": str(threads), **self.server.variables}
+        if inside is not None:  # it keeps what it optimised, by the model's name, which is the same for all
+            variables["HF_HOME"] = str(inside / "cache")
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, *options], stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **variables},
-                start_new_session=True,
+                start_new_session=True, cwd=inside,
             )  # fmt: skip
 
     def wait(self, seconds: float) -> float:
@@ -199,11 +202,18 @@ def free_port() -> int:
 
 
 def stage_onnx(folder: Path, model: Path, to: Path) -> Path:
-    """Return a folder of the model as optimum reads it: its files, and the quantised graph under `onnx/`."""
-    (to / "onnx").mkdir(parents=True, exist_ok=True)
+    """Return a folder of the model as infinity and optimum read it together: started in it, graph and all at its top.
+
+    infinity warms its ONNX models up with texts of `max_position_embeddings` tokens, of which RoBERTa's family cannot
+    use the first few, so its configuration says fewer.
+    """
+    to.mkdir(parents=True, exist_ok=True)
     for file in folder.glob("*.json"):
         shutil.copy(file, to)
-    link = to / "onnx" / "model_quantized.onnx"
+    config = json.loads((to / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = min(config["max_position_embeddings"] - 2, _LONGEST)
+    (to / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    link = to / "model_quantized.onnx"
     link.unlink(missing_ok=True)
     link.symlink_to(model.resolve())
     return to

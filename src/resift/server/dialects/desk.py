@@ -32,10 +32,11 @@ class Desk:
             UnknownModel: with the names that there are.
         """
         cards = self.service.models
+        back = cards[::-1]  # of several with one hub id, the first counts
         asked = name.strip().lower() if name else ""
         if not asked:
             return cards[0]
-        for names in ({card.name.lower(): card for card in cards}, {card.info.model.lower(): card for card in cards}):
+        for names in ({card.name.lower(): card for card in back}, {card.info.model.lower(): card for card in back}):
             if asked in names:
                 return names[asked]
         if self.settings.any_model_name:
@@ -74,7 +75,7 @@ class Desk:
             pairs=pairs,
             model=model.name,
             scores=fields.scores or scores,
-            truncation=fields.truncation,
+            truncation=fields.policy,
             max_length=fields.max_length,
             windows=fields.windows.windows() if fields.windows else None,
             template=fields.template,

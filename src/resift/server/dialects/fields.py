@@ -55,6 +55,7 @@ Texts: TypeAlias = Annotated[
 ]
 
 
+_PRIORITY_SCHEMA = {"anyOf": [{"enum": ["high", "normal", "low"]}, {"type": "integer"}]}
 _PLAIN_NAME = re.compile(r"[^{}\[\].:!\n]+")
 
 
@@ -89,12 +90,14 @@ class ResiftFields(Lenient):
 
     model: str | None = Field(None, description="Name of a model of this server; the first by default.")
     scores: ScoreType | None = Field(None, description="`sigmoid` (0..1) or `raw` logits.")
-    truncation: Truncation | None = Field(None, description="How a pair that is too long is cut.")
+    truncation: Truncation | Flag | None = Field(
+        None, description="How a pair that is too long is cut; `false`, as Voyage has it, forbids to cut."
+    )
     max_length: int | None = Field(None, ge=1, description="Tokens of the longest pair.")
     windows: WindowFields | None = Field(None, description="Score long documents in windows, cutting nothing.")
     template: str | None = Field(None, description='Text of documents that are objects, e.g. `"{title}: {body}"`.')
-    priority: Annotated[Priority, BeforeValidator(_priority)] | None = Field(
-        None, description="`high`, `normal` or `low`; of a number, the lower the earlier, 0 being normal."
+    priority: Annotated[Priority, BeforeValidator(_priority), WithJsonSchema(_PRIORITY_SCHEMA)] | None = Field(
+        None, description="Who goes first; of numbers the lower, 0 being `normal`."
     )
     deadline_ms: int | None = Field(
         None, ge=1, description="Milliseconds after which the best order known is returned, marked `partial`."
@@ -103,16 +106,21 @@ class ResiftFields(Lenient):
     details: Flag | None = Field(None, description="Adds what the scores depend on, timings and tokens.")
 
     @property
+    def policy(self) -> Truncation | None:
+        """How a pair that is too long is cut."""
+        return None if isinstance(self.truncation, bool) else self.truncation
+
+    @property
     def fail_if_cut(self) -> bool:
-        """Whether the dialect's own fields forbid cutting."""
-        return False
+        """Whether a pair that would be cut is an error; dialects have fields of their own for it."""
+        return self.truncation is False
 
 
 Direction: TypeAlias = Annotated[Literal["left", "right"], BeforeValidator(lambda v: str(v).strip().lower())]
 """`left` and `right`, in any case."""
 
 
-class Cut(Lenient):
+class TeiFields(ResiftFields):
     """TEI's fields on texts that are too long."""
 
     truncate: Flag | None = Field(None, description="`false`: a pair that would be cut is an error.")
@@ -121,7 +129,7 @@ class Cut(Lenient):
     @property
     def fail_if_cut(self) -> bool:
         """Whether cutting is forbidden. Only the ends of texts are cut, so asking for the other side forbids it too."""
-        return self.truncate is False or self.truncation_direction == "left"
+        return self.truncate is False or self.truncation_direction == "left" or super().fail_if_cut
 
 
 def ranked_fields(names: list[str] | None) -> str | None:

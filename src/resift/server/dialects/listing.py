@@ -20,7 +20,8 @@ class ModelItem(BaseModel):
     id: str
     object: str
     created: int
-    owned_by: str
+    owned_by: str | None = None
+    stats: dict[str, Any]
     max_model_len: int
     backend: str
     capabilities: list[str]
@@ -54,9 +55,13 @@ class Info(BaseModel):
     models: list[str]
 
 
-async def models(desk: Desk, _: Request) -> Response:
-    """Answer `/v1/models` as OpenAI's clients and infinity's read it."""
-    return _json({"object": "list", "data": [_item(card) for card in desk.service.models]})
+async def models(desk: Desk, request: Request) -> Response:
+    """Answer `/v1/models` as OpenAI's clients read it, and `/models` as infinity's does.
+
+    The latter must find `stats`, and takes no other owner than infinity itself: there it is left out.
+    """
+    owner = {} if request.url.path == "/models" else {"owned_by": "resift"}
+    return _json({"object": "list", "data": [_item(card) | owner for card in desk.service.models]})
 
 
 async def info(desk: Desk, _: Request) -> Response:
@@ -102,10 +107,10 @@ def _item(card: ModelCard) -> dict[str, object]:
         "id": card.name,
         "object": "model",
         "created": card.created,
-        "owned_by": "resift",
         "max_model_len": card.max_length,
         "backend": known.backend,
         "capabilities": ["rerank"],
+        "stats": {},
         "info": {name: getattr(known, name) for name in known.__slots__},
     }
 

@@ -33,7 +33,7 @@ class Ranking(ResiftFields):
     @property
     def fail_if_cut(self) -> bool:
         """Whether cutting is forbidden."""
-        return self.truncate in {"NONE", "START"}
+        return self.truncate in {"NONE", "START"} or super().fail_if_cut
 
 
 class RankingItem(Notes):

@@ -1,7 +1,7 @@
 """`/rerank`, `/v1/rerank` and `/v2/rerank`: TEI, Cohere, Jina, vLLM, infinity and Voyage share them.
 
 What a body is follows from its fields: `texts` without `documents` is TEI's; `top_k`, or a boolean `truncation`, is
-Voyage's; all others get the union of what the rest answer.
+Voyage's unless there is a `top_n`; all others get the union of what the rest answer.
 """
 
 import uuid
@@ -20,6 +20,7 @@ from resift.server.dialects.endpoint import Endpoint
 from resift.server.dialects.extras import Notes, Remarks, Usage
 from resift.server.dialects.fields import Documents, Flag, Query, ResiftFields, ranked_fields, token_limit
 from resift.server.dialects.reading import read_object, validate
+from resift.server.errors import Unprocessable
 from resift.server.records import ModelCard, Outcome, Work
 
 
@@ -70,12 +71,6 @@ class Voyage(ResiftFields):
     documents: Documents
     top_k: int | None = Field(None, description="Results to return; all for null, 0 or less.")
     return_documents: Flag = Field(False, description="Each result with its document.")
-    truncation: Flag | None = Field(None, description="`false`: a pair that would be cut is an error.")  # type: ignore[assignment]
-
-    @property
-    def fail_if_cut(self) -> bool:
-        """Whether cutting is forbidden."""
-        return self.truncation is False
 
 
 class VoyageResult(Notes):
@@ -98,10 +93,12 @@ class VoyageAnswer(Remarks):
 async def rerank(desk: Desk, request: Request) -> Response:
     """Answer a body in the dialect that its fields tell."""
     value = await read_object(request)
-    if value.get("texts") is not None and value.get("documents") is None:
-        return await tei.rerank(desk, request, value)
+    if value.get("documents") is None:
+        if value.get("texts") is not None:
+            return await tei.rerank(desk, request, value)
+        raise Unprocessable("there are neither documents nor texts to rank")
     request.state.family = "union"
-    if "top_k" in value or _voyage_truncation(value.get("truncation")):
+    if _is_voyage(value):
         return await _voyage(desk, request, value)
     return await _union(desk, request, value)
 
@@ -140,13 +137,10 @@ def _union_body(
 
 
 async def _voyage(desk: Desk, request: Request, value: dict[str, object]) -> Response:
-    policy = value.get("truncation")
-    own = policy if isinstance(policy, str) and not _voyage_truncation(policy) else None
-    body = validate(Voyage, value | {"truncation": None} if own else value)
+    body = validate(Voyage, value)
     card = desk.card(body.model)
     work = desk.work(request, body, [(body.query, document) for document in body.documents], model=card)
-    shared = validate(ResiftFields, {"truncation": own})
-    outcome = await desk.run(request, replace(work, truncation=shared.truncation))
+    outcome = await desk.run(request, work)
     data = []
     for index in best_first(outcome, body.top_k):
         scored = outcome.scored[index]
@@ -158,11 +152,9 @@ async def _voyage(desk: Desk, request: Request, value: dict[str, object]) -> Res
     return answer(whole | remarks(outcome, body), outcome)
 
 
-def _voyage_truncation(value: object) -> bool:
-    """Whether `truncation` is Voyage's boolean and not resift's name of a policy."""
-    if isinstance(value, str):
-        return value.strip().lower() in {"true", "false"}
-    return isinstance(value, bool)
+def _is_voyage(value: Mapping[str, object]) -> bool:
+    """Whether a body is Voyage's: its client always sends `top_k`, if only as null, and a boolean `truncation`."""
+    return "top_n" not in value and ("top_k" in value or isinstance(value.get("truncation"), bool))
 
 
 def _narrowed(work: Work, body: Rerank, card: ModelCard) -> Work:
@@ -186,8 +178,8 @@ _EXAMPLE = {
     "documents": ["Berlin is in Germany.", "Paris is the capital of France."],
 }
 _TEXT = (
-    "The dialect follows from the body: `texts` is Text Embeddings Inference; `top_k`, or a boolean `truncation`, is "
-    "Voyage; otherwise the answer is the union of what Cohere v1 and v2, Jina, vLLM and infinity give."
+    "The dialect follows from the body: `texts` is Text Embeddings Inference; `top_k`, or a boolean `truncation`, "
+    "is Voyage; otherwise the answer is the union of what Cohere v1 and v2, Jina, vLLM and infinity give."
 )
 
 ENDPOINTS = (

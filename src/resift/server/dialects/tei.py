@@ -10,7 +10,7 @@ from resift.server.dialects.answers import answer, best_first, notes
 from resift.server.dialects.desk import Desk
 from resift.server.dialects.endpoint import Endpoint
 from resift.server.dialects.extras import Notes
-from resift.server.dialects.fields import Cut, Flag, Query, ResiftFields, Texts
+from resift.server.dialects.fields import Flag, Query, TeiFields, Texts
 from resift.server.dialects.reading import read_object, validate
 from resift.server.errors import Unprocessable
 from resift.server.records import Scored
@@ -18,7 +18,7 @@ from resift.server.records import Scored
 _LABEL = "LABEL_0"
 
 
-class TeiRerank(Cut, ResiftFields):
+class TeiRerank(TeiFields):
     """A query and the texts to rank."""
 
     query: Query
@@ -35,7 +35,7 @@ class TeiRank(Notes):
     text: str | None = None
 
 
-class TeiPredict(Cut, ResiftFields):
+class TeiPredict(TeiFields):
     """A pair `["query", "document"]`, or a list of pairs."""
 
     inputs: Annotated[

@@ -1,4 +1,4 @@
-"""Answers to requests that reach no route: in the body of the route's dialect, and so that the client gets to read it."""
+"""Answers to requests that reach no route: in its dialect's body, and so that the client gets to read them."""
 
 import asyncio
 

@@ -15,7 +15,7 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return bool(ipaddress.ip_address(name).is_loopback)
     except ValueError:
         return False
 
@@ -49,8 +49,8 @@ class Hosts:
         )
 
     def _fits(self, scope: Scope) -> bool:
-        names = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        names: list[str] = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if not names:
-            return scope["http_version"] == "1.0"
+            return bool(scope["http_version"] == "1.0")
         name = host_name(names[0])
         return len(names) == 1 and (name in self._allowed or is_loopback(name))

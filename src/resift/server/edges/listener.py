@@ -27,7 +27,7 @@ class Listener:
         self._limits = limits
         self._refused = refused
         self._config = Config(
-            app,  # type: ignore[arg-type]
+            app,
             interface="asgi3",
             http=EdgeProtocol,
             ws="none",
@@ -67,37 +67,41 @@ class Listener:
         self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
         self._clock = asyncio.get_running_loop().call_later(1.0, self._tick)
 
-    async def drain(self, seconds: float, *, hurry: asyncio.Event) -> int:
-        """Stop taking connections, let requests in work end, close; return how many requests were cut off.
-
-        What is not done after `seconds`, or when `hurry` is set, is cut off.
-        """
+    def stop(self) -> None:
+        """Take no more connections; close the idle ones now, the others after the answer that is due."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
-        hurried = asyncio.ensure_future(hurry.wait())
+
+    async def settle(self, seconds: float, *, hurry: asyncio.Event) -> int:
+        """Wait until all connections are closed; return how many are not after `seconds`, or once `hurry` is set."""
+        hurried: asyncio.Task[bool] = asyncio.create_task(hurry.wait())
+        changed: asyncio.Task[bool] | None = None
         try:
             async with asyncio.timeout(seconds):
                 while self._state.connections and not hurried.done():
                     self._changed.clear()
-                    changed = asyncio.ensure_future(self._changed.wait())
+                    changed = asyncio.create_task(self._changed.wait())
                     await asyncio.wait({hurried, changed}, return_when=asyncio.FIRST_COMPLETED)
-                    changed.cancel()
         except TimeoutError:
             pass
-        hurried.cancel()
-        return await self._cut()
+        finally:
+            hurried.cancel()
+            if changed is not None:
+                changed.cancel()
+        return len(self._state.connections)
 
-    async def _cut(self) -> int:
+    async def close(self) -> None:
+        """Cut off what is left."""
+        self.stop()
         tasks = list(self._state.tasks)
-        for task in tasks:
-            task.cancel()
         for connection in list(self._state.connections):
             connection.transport.abort()
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._clock is not None:
             self._clock.cancel()
         if self._server is not None:
             await self._server.wait_closed()
-        return len(tasks)

@@ -86,6 +86,20 @@ def test_every_dialect_has_resift_s_own_fields(
     assert (work.strict, work.model, work.windows, work.template) == (True, "large", Windows(size=9), "{a}")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/rerank", PAIR | {"top_n": -1}),
+        ("/v1/rerank", PAIR | {"top_k": -1}),
+        ("/v1/reranking", {"query": "q", "input": ["d"], "top_k": -1}),
+    ],
+)
+def test_negative_limits_are_refused(client: Client, path: str, body: dict[str, object]) -> None:
+    response = client.post(path, body)
+    assert response.status_code == 422
+    assert "is -1" in response.json()["message"]
+
+
 def test_headers_stand_in_for_fields(client: Client, service: FakeService) -> None:
     headers = {"X-Resift-Priority": "Low", "X-Resift-Deadline-Ms": " 1500 "}
     client.post("/v2/rerank", PAIR, headers=headers)

@@ -29,7 +29,7 @@ class Rerank(ResiftFields):
 
     query: Query
     documents: Documents
-    top_n: int | None = Field(None, description="Results to return; all for null, 0 or less.")
+    top_n: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_documents: Flag | None = Field(
         None, description="Each result with its document: true by default on /rerank and /v1/rerank, else false."
     )
@@ -62,7 +62,7 @@ class Voyage(ResiftFields):
 
     query: Query
     documents: Documents
-    top_k: int | None = Field(None, description="Results to return; all for null, 0 or less.")
+    top_k: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_documents: Flag = Field(False, description="Each result with its document.")
 
 

@@ -104,6 +104,13 @@ def test_unknown_paths_and_methods_are_answered_in_json(client: Client) -> None:
     assert "GET" in response.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["//v1/rerank", "/v1/rerank/", "/v1//rerank", "//rerank", "//v2/rerank//"])
+def test_slashes_of_a_base_url_do_not_matter(client: Client, path: str) -> None:
+    response = client.post(f"http://resift{path}", {"query": "q", "documents": ["q"]})
+    assert (response.status_code, response.json()["results"][0]["index"]) == (200, 0)
+    assert client.post(f"http://resift{path}", {"query": "q"}).json()["message"]
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, 3.5e38])
 @pytest.mark.parametrize("path", ROUTES)
 def test_a_score_that_is_no_number_is_never_sent(path: str, score: float) -> None:

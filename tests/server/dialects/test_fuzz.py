@@ -33,7 +33,7 @@ def shared_client() -> Iterator[Client]:
     client.close()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(path=st.sampled_from(PATHS), body=bodies | values)
 def test_any_json_is_answered(shared_client: Client, path: str, body: object) -> None:
     response = shared_client.post(path, content=json.dumps(body).encode())
@@ -41,13 +41,13 @@ def test_any_json_is_answered(shared_client: Client, path: str, body: object) ->
     json.loads(response.content, parse_constant=pytest.fail)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(path=st.sampled_from(PATHS), body=st.binary(max_size=60))
 def test_any_bytes_are_answered(shared_client: Client, path: str, body: bytes) -> None:
     assert shared_client.post(path, content=body).status_code in {400, 422}
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(query=texts, documents=st.lists(scalars | st.dictionaries(texts, values, max_size=3), min_size=1, max_size=8))
 def test_every_document_comes_back_once(shared_client: Client, query: str, documents: list[object]) -> None:
     body = json.dumps({"query": query, "documents": documents, "return_documents": False})

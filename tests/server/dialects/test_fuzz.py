@@ -1,14 +1,12 @@
 """No body makes a defect: whatever is sent, the answer is one that the OpenAPI document knows."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.dialects.conftest import SETTINGS, Client
-from tests.server.dialects.fake import FakeService
+from tests.server.dialects.conftest import Client
 
 PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score", "/predict", "/similarity", "/v1/ranking",
          "/v1/reranking")  # fmt: skip
@@ -24,13 +22,6 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3))
 likely = st.lists(texts, max_size=4) | st.lists(st.lists(texts, min_size=2, max_size=2), max_size=3) | texts
 bodies = st.dictionaries(st.sampled_from(FIELDS), values | likely, max_size=8)
-
-
-@pytest.fixture(scope="module")
-def shared_client() -> Iterator[Client]:
-    client = Client(FakeService(), SETTINGS)
-    yield client
-    client.close()
 
 
 @settings(max_examples=150)

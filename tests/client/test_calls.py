@@ -7,11 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resift import Reranker, Windows
 from resift.client.calls import Calls, Send, Wait
 from resift.client.options import Options
 from resift.client.replies import Reply
+from resift.client.requests import rank_request
 from resift.errors import (
     InputError,
     Overloaded,
@@ -23,6 +26,7 @@ from resift.errors import (
     Unavailable,
     UnknownModel,
 )
+from resift.text.template import scrub
 from tests.client.callers import callers
 from tests.client.fake import FakeServer
 
@@ -104,6 +108,14 @@ def test_values_that_json_has_not_are_sent_as_their_text(caller: Any, server: Fa
     caller.rank("q", [document])
     assert server.bodies()[0]["documents"] == [{"day": "2026-01-02", "price": "1.50", "rank": "nan", "n": [1, None]}]
     assert document["price"] == decimal.Decimal("1.50")
+
+
+@given(st.text(st.characters()), st.lists(st.text(st.characters()), min_size=1, max_size=5))
+def test_any_text_is_sent_as_reranker_reads_it(query: str, documents: list[str]) -> None:
+    request = rank_request(query, documents, None, Options())
+    assert request.body is not None
+    sent = json.loads(request.body)
+    assert [sent["query"], *sent["documents"]] == [scrub(text) for text in (query, *documents)]
 
 
 def test_what_cannot_be_written_is_the_callers_mistake(caller: Any) -> None:

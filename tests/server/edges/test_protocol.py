@@ -1,11 +1,18 @@
 """What slow, broken and hostile clients get, over real sockets."""
 
 import asyncio
+import contextlib
+import functools
+import itertools
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resift.server.settings import Limits, Settings
 from tests.server.edges.harness import PATIENCE, Connection, Edge, edge
@@ -241,6 +248,71 @@ def test_a_refusal_does_not_wait_for_a_body_that_was_not_sent() -> None:
         client.send(HEAD + b"Content-Length: 200\r\nExpect: 100-continue\r\n\r\n")
         assert client.read().status == 413
         assert client.closed()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+def test_an_offer_of_another_protocol_is_ignored(protocol: str, whole: bool) -> None:
+    """Java's HTTP client sends this before each body."""
+    head = HEAD + f"Content-Length: 9\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\n".encode()
+    with edge() as server, server.connect() as client:
+        for _ in range(2):
+            client.send(head + b"HTTP2-Settings: AAEAAEAAAAIAAAAA\r\n\r\n" + (b'{"a": [1]' if whole else b""))
+            if not whole:
+                client.send(b'{"a": [1]')
+            assert client.read().body == b'{"a": [1]'
+        assert client.post("/echo", b"2").read().body == b"2"
+
+
+def test_a_proxy_is_not_what_it_is() -> None:
+    with edge() as server, server.connect() as client:
+        assert client.send(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n").read().status == 400
+
+
+@given(st.lists(st.integers(1, 400), max_size=6), st.booleans())
+@hypothesis.settings(max_examples=40)
+def test_where_the_bytes_are_cut_makes_no_difference(cuts: list[int], chunked: bool) -> None:
+    with shared_edge().connect() as client:
+        if chunked:
+            first = HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n"
+        else:
+            first = HEAD + b"Content-Length: 5\r\n\r\n[1,2]"
+        stream = first + HEAD + b"Content-Length: 1\r\n\r\n3"
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        places = [0, *sorted({min(cut, len(stream)) for cut in cuts}), len(stream)]
+        for begin, end in itertools.pairwise(places):
+            client.send(stream[begin:end])
+        assert client.read().json() == [1, 2]
+        assert client.read().json() == 3
+
+
+@given(st.binary(min_size=1, max_size=300), st.sampled_from([b"", HEAD, HEAD + b"Transfer-Encoding: chunked\r\n\r\n"]))
+@hypothesis.settings(max_examples=100)
+def test_no_bytes_break_the_server(data: bytes, before: bytes) -> None:
+    with shared_edge().connect() as client:
+        try:
+            client.send(before + data).shut()
+            while client.sock.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+    assert shared_edge().get("/echo").status == 200
+
+
+@functools.cache
+def shared_edge() -> Edge:
+    """One edge for all examples of a property; it ends with the process."""
+    return _open_edges.enter_context(edge())
+
+
+_open_edges = contextlib.ExitStack()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def close_shared() -> Iterator[None]:
+    yield
+    _open_edges.close()
+    shared_edge.cache_clear()
 
 
 def test_old_http_is_answered_and_closed() -> None:

@@ -22,7 +22,7 @@ from resift.server.metrics import Metrics
 from resift.server.run import bind, open_tls
 from resift.server.settings import Settings
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test that waits has failed: never part of what is tested."""
 OWN_HEADERS = ((b"content-security-policy", b"default-src 'self'"), (b"referrer-policy", b"origin"))
 PAGE = b"<!doctype html><script>let a = 1;</script><style>p {}</style><p>hello"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from resift.server.settings import Limits, Settings
 from tests.server.edges.harness import PATIENCE, Connection, Edge, edge
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 
 

@@ -24,7 +24,7 @@ from resift.server.settings import Settings
 from tests.server.edges.harness import PATIENCE, Connection, edge
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals"),
 ]
 ROOT = Path(__file__).parents[3]

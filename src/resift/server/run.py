@@ -37,10 +37,18 @@ LAST_WORDS_SECONDS = 1.0
 logger = logging.getLogger("resift.server")
 
 
+class EngineService(Service, Protocol):
+    """A service whose engine is a process."""
+
+    @property
+    def engine_pid(self) -> int | None:
+        """That process, None while there is none."""
+
+
 class Opener(Protocol):
     """Loads the models and starts the engine, blocking; the service runs within its `async with`."""
 
-    def __call__(self, settings: Settings, *, observer: Observer) -> AbstractAsyncContextManager[Service]:
+    def __call__(self, settings: Settings, *, observer: Observer) -> AbstractAsyncContextManager[EngineService]:
         """Open the service. Raises ResiftError."""
 
 
@@ -84,7 +92,7 @@ class _Run:
 
     async def main(
         self,
-        opened: AbstractAsyncContextManager[Service],
+        opened: AbstractAsyncContextManager[EngineService],
         listening: socket.socket,
         announce: Callable[[int], None],
     ) -> None:
@@ -104,7 +112,7 @@ class _Run:
             await listener.close()
             logger.info("stopped", extra={"cut_off": left})
 
-    def _listener(self, service: Service) -> Listener:
+    def _listener(self, service: EngineService) -> Listener:
         api = build_api(service, self._settings)
         app = wrap(
             api,
@@ -116,6 +124,7 @@ class _Run:
         )
         listener = Listener(app, self._settings.limits, refused=self._metrics.refused)
         self._metrics.watch_connections(lambda: listener.connections)
+        self._metrics.watch_engine_memory(lambda: service.engine_pid)
         self._metrics.engine(service.ready)
         return listener
 

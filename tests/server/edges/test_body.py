@@ -97,17 +97,17 @@ def test_after_a_refusal_the_connection_goes_on() -> None:
 
 
 def test_all_bodies_together_have_a_limit() -> None:
-    with edge(Settings(limits=Limits(max_body_bytes=1000, max_bodies_bytes=1500))) as server:
-        with server.connect() as waiting, server.connect() as other:
-            waiting.post("/wait", b"x" * 1000)
-            assert server.app.entered.acquire(timeout=PATIENCE)
-            refused = other.post("/v1/rerank", b"x" * 600).read()
-            assert refused.status == 429
-            assert "max_bodies_bytes" in refused.json()["message"]
-            assert other.post("/echo", b"1").read().status == 200
-            server.call(server.app.release.set)
-            assert waiting.read().status == 200
-            assert other.post("/echo", b"x" * 600).read().status == 200
+    settings = Settings(limits=Limits(max_body_bytes=1000, max_bodies_bytes=1500))
+    with edge(settings) as server, server.connect() as waiting, server.connect() as other:
+        waiting.post("/wait", b"x" * 1000)
+        assert server.app.entered.acquire(timeout=PATIENCE)
+        refused = other.post("/v1/rerank", b"x" * 600).read()
+        assert refused.status == 429
+        assert "max_bodies_bytes" in refused.json()["message"]
+        assert other.post("/echo", b"1").read().status == 200
+        server.call(server.app.release.set)
+        assert waiting.read().status == 200
+        assert other.post("/echo", b"x" * 600).read().status == 200
     with edge(Settings(limits=Limits(max_body_bytes=1000, max_bodies_bytes=10))) as server:
         assert server.post("/echo", b"x" * 600).status == 200
 

@@ -36,6 +36,8 @@ from resift.server.run import serve
 from tests.server.dialects.fake import FakeService
 
 class Service(FakeService):
+    engine_pid = None
+
     async def run(self, work):
         if work.pairs[0][0] == "wait":
             print("in work", flush=True)

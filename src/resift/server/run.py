@@ -60,20 +60,25 @@ def serve(
     `announce` is told the port once requests are answered. Raises ResiftError when the server cannot start: a taken
     port, a model that is not there, a key file without keys.
     """
-    raise_file_limit()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    configure_logs(settings)
     ring = KeyRing(settings.api_keys, settings.api_keys_file)
     context = open_tls(settings)
     tracing = open_tracing(settings.otlp)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(DriftWatch(settings.drift_scores, settings.drift_reference), on_request=tracing.stages)
     with contextlib.closing(bind(settings.host, settings.port)) as listening, contextlib.closing(tracing):
+        _prepare_process(settings)
         service = opener(settings, observer=metrics)
         run = _Run(settings, ring, metrics, tracing, context)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run.main(service, listening, announce))
     return 0
+
+
+def _prepare_process(settings: Settings) -> None:
+    """Change what belongs to the whole process, once nothing can be wrong with the settings any more."""
+    raise_file_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    configure_logs(settings)
 
 
 class _Run:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resift.server.edges import answers
 from resift.server.edges.body import check_depth
 from resift.server.errors import BadRequest
 from resift.server.settings import Limits, Settings
@@ -93,6 +94,26 @@ def test_large_bodies_get_413_that_the_client_can_read(said: bool) -> None:
 def test_after_a_refusal_the_connection_goes_on() -> None:
     with edge(Settings(limits=Limits(max_body_bytes=1000))) as server, server.connect() as client:
         assert client.post("/echo", b"x" * 100_000).read().status == 413
+        assert client.post("/echo", b"1").read().json() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"x" * 1001, {}),
+        (b"[" * 500, {}),
+        (b"{}", {"Content-Encoding": "br"}),
+        (pack(b"{}")[:-1], {"Content-Encoding": "gzip"}),
+        (b"", {"Content-Encoding": "gzip"}),
+    ],
+    ids=["large", "deep", "unknown", "cut", "empty"],
+)
+def test_a_refusal_waits_for_nothing_that_was_sent(
+    body: bytes, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "DRAIN_SECONDS", 10 * PATIENCE)
+    with edge(Settings(limits=Limits(max_body_bytes=1000))) as server, server.connect() as client:
+        assert client.post("/v1/rerank", body, headers=headers).read().status >= 400
         assert client.post("/echo", b"1").read().json() == 1
 
 

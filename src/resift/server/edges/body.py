@@ -46,7 +46,7 @@ class Body:
         except ClientGone:
             return
         except ServeError as error:
-            await refuse(scope, receive, send, error)
+            await refuse(scope, receive, send, error, unread=held.unread)
             return
         if self._keep:
             scope["state"]["body"] = body
@@ -71,11 +71,11 @@ class Body:
         raw = 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                more = True
-                while more:
+                while held.unread:
                     message = await receive()
                     if message["type"] != "http.request":
                         raise ClientGone("the client left before its request was complete")
+                    held.unread = message.get("more_body", False)
                     part = message.get("body", b"")
                     raw += len(part)
                     part = part if unpack is None else unpack.feed(part)
@@ -83,7 +83,6 @@ class Body:
                     if max(raw, held.size) > self._limits.max_body_bytes:
                         raise self._too_large("is larger" if unpack is None else "is larger when unpacked")
                     parts.append(part)
-                    more = message.get("more_body", False)
         except TimeoutError:
             seconds = self._limits.body_seconds
             raise TooSlow(f"the request's body took longer than {seconds:g} seconds (body_seconds)") from None
@@ -109,9 +108,10 @@ class Body:
 
 @dataclass
 class _Held:
-    """How much of a body is in memory."""
+    """How much of a body is in memory, and whether there is more to come."""
 
     size: int = 0
+    unread: bool = True
 
 
 _REPLACED = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})

@@ -118,6 +118,7 @@ class Request:
         self._waited = 0.0
         """Seconds in the queue, summed over the sequences that the engine took."""
         self._computed = 0.0
+        self._until = 0.0
 
     @property
     def priority(self) -> int:
@@ -360,7 +361,9 @@ class Request:
     def _scored(self, places: list[int], logits: Float32, begun: float, seconds: float) -> None:
         self._scores.append((places, logits))
         self._waited += sum(max(begun - self._added[place], 0.0) for place in places)
-        self._computed += seconds
+        end = begun + seconds  # two batches may be in work at a time: what they share counts once
+        self._computed += max(end - max(begun, self._until), 0.0)
+        self._until = max(self._until, end)
         self._end_of(places)
 
     def _failed(self, places: list[int], error: ResiftError) -> None:

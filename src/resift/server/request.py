@@ -11,7 +11,7 @@ import numpy as np
 
 from resift.engine.queue import Task
 from resift.engine.scheduler import Scheduler
-from resift.errors import EngineClosed, InputError, ResiftError
+from resift.errors import EngineClosed, EngineError, InputError, ResiftError
 from resift.scoring import combine, unknown_tokens
 from resift.server.admission import Ticket, too_large
 from resift.server.cache import Known, QueryKeys, ScoreCache
@@ -78,8 +78,8 @@ class Request:
     """A request from its admission to its end.
 
     `step` runs on a tokenizer's thread, one chunk after the other; what the scheduler tells comes on its threads and is
-    gathered under the lock; all else runs on the event loop's. `finished` becomes True with the last score, False at the deadline,
-    or gets the error of the whole request.
+    gathered under the lock; all else runs on the event loop's. `finished` becomes True with the last score, False at
+    the deadline, or gets the error of the whole request.
     """
 
     def __init__(
@@ -297,7 +297,7 @@ class Request:
     def _on_failed(self, places: list[int], error: ResiftError) -> None:
         if isinstance(error, EngineClosed):
             self._shared.mailbox.post(self.fail, error)
-        elif self.work.strict:
+        elif isinstance(error, EngineError) or self.work.strict:  # other errors are the document's own
             self._shared.mailbox.post(self.fail, EngineFailed(error.message, hint=error.hint))
         with self._lock:
             self._failures |= dict.fromkeys(places, error)

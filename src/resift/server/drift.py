@@ -44,7 +44,8 @@ def kolmogorov_smirnov(reference: Float32, recent: Float32) -> float:
 class DriftWatch:
     """The last scores of each model beside a reference: those of a file, or the first after the start.
 
-    Safe from several threads. Where `file` is given and does not exist, it is written once a reference is complete.
+    Safe from several threads. Where `file` is given and does not exist, it is written whenever a model's reference is
+    complete.
 
     Args:
         size: scores in the reference, and in the window beside it.
@@ -53,10 +54,11 @@ class DriftWatch:
 
     def __init__(self, size: int, file: Path | None = None) -> None:
         self._size = size
-        self._file = file
+        known = file is not None and file.exists()
+        self._file = None if known else file
         self._lock = threading.Lock()
         self._recent: dict[str, deque[float]] = {}
-        self._references = {} if file is None or not file.exists() else read_reference(file)
+        self._references = read_reference(file) if file is not None and known else {}
 
     def add(self, model: str, scores: Float32) -> None:
         """Take note of raw scores, float32 [any number]."""
@@ -87,7 +89,7 @@ class DriftWatch:
         return {model: (population_stability(*pair), kolmogorov_smirnov(*pair)) for model, pair in pairs.items()}
 
     def _write(self) -> None:
-        if self._file is None or self._file.exists():
+        if self._file is None:
             return
         data = {model: [round(float(score), 5) for score in scores] for model, scores in self._references.items()}
         try:

@@ -186,7 +186,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise InputError(
-            f"cannot listen on {host} port {port}: {error.strerror}", hint="--port N takes another one, --port 0 a free one"
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint="--port N takes another one, --port 0 a free one",
         ) from error
     return bound
 

@@ -125,16 +125,15 @@ class PairEncoder:
 
     def read_to(self, query: str, document: str) -> int:
         """Return how many characters of the document the pair's sequence holds, when it is not read in windows."""
-        asked = _at_most(len(self._read(query).ids), self._limits.query_tokens)
+        asked = _at_most(len(self.encode_query(query).ids), self._limits.query_tokens)
         length = min(len(document), self._prefix_length)
         while True:
             encoding = self._tokenizer.encode(document[:length], add_special_tokens=False)
-            kept = _at_most(len(encoding), self._limits.document_tokens)
-            _, room = split(asked, kept, self._room, self._limits)
-            if length == len(document):
-                return length if room == len(encoding) else encoding.offsets[room][0]
-            if room + _MARGIN <= len(encoding):
+            _, room = split(asked, _at_most(len(encoding), self._limits.document_tokens), self._room, self._limits)
+            if room < len(encoding):
                 return encoding.offsets[room][0]
+            if length == len(document):
+                return length
             length = min(len(document), length * 4)
 
     def _cut(self, query: EncodedQuery, text: EncodedText, windows: Windows | None) -> _Cut:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 _END_OF_HEAD = b"\r\n\r\n"
+_INTERIM, _OK = 100, 200
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -79,19 +80,25 @@ class Connection(asyncio.Protocol):
 
 
 def parse_answer(received: bytearray) -> tuple[Answer, int] | None:
-    """Return the first answer of what was received, and its length; None while it is not complete."""
-    end = received.find(_END_OF_HEAD)
-    if end < 0:
-        return None
-    head = bytes(received[:end]).split(b"\r\n")
-    status = int(head[0].split(b" ", 2)[1])
+    """Return the first answer of what was received, and its length; None while it is not complete.
+
+    Interim answers (100 Continue) are passed over.
+    """
+    begin, status = 0, _INTERIM
+    while status < _OK:
+        end = received.find(_END_OF_HEAD, begin)
+        if end < 0:
+            return None
+        head = bytes(received[begin:end]).split(b"\r\n")
+        status = int(head[0].split(b" ", 2)[1])
+        begin = end + len(_END_OF_HEAD)
     fields = {}
     for line in head[1:]:
         name, _, value = line.partition(b":")
         fields[name.strip().lower()] = value.strip().lower()
-    start = end + len(_END_OF_HEAD)
+    start = begin
     close = fields.get(b"connection") == b"close"
-    if status < 200 or status in (204, 304):
+    if status in (204, 304):
         return Answer(status, b"", close), start
     if fields.get(b"transfer-encoding") == b"chunked":
         return _chunked(received, start, status, close)

@@ -20,7 +20,7 @@ from resift.server.edges.stack import wrap
 from resift.server.edges.tracing import NoTracing
 from resift.server.metrics import Metrics
 from resift.server.run import bind, routes_of
-from resift.server.settings import Settings
+from resift.server.settings import Limits, Settings
 from tests.server.dialects.fake import FakeService
 
 PATIENCE = 20.0
@@ -78,7 +78,7 @@ def serve(settings: Settings) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with serve(Settings()) as running:
+    with serve(Settings(limits=Limits(max_documents=50))) as running:
         yield running
 
 

@@ -156,9 +156,11 @@ function showAnswer() {
 function showSummary() {
   const { answer, documents, elapsed } = answered;
   const info = answer.info ?? {};
+  const cached = answer.results.filter((result) => result.cached).length;
   const facts = [
     t(documents.length === 1 ? "summaryOne" : "summary", { count: number(documents.length) }),
     t("tokens", { count: number(answer.usage?.total_tokens ?? 0) }),
+    ...(cached ? [t("fromCache", { count: number(cached) })] : []),
     [answer.model, info.precision, info.kernel ?? info.backend].filter(Boolean).join(" · "),
   ];
   byId("summary").replaceChildren(

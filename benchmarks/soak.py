@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,11 @@ from resift.bench.serve.phase import Sent, check
 from resift.bench.serve.pool import Pool, make_pool
 from resift.bench.serve.processes import resident_mb, tree
 from resift.bench.serve.servers import Running
+from resift.bench.tables import Table, shown
 from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import locate
 
+KIND = "soak"
 _SERVER = "resift-int8"
 _SIZES = {1: 64, 10: 64, 100: 6, 1000: 1}
 _CLIENTS = {1: 4, 10: 4, 100: 2, 1000: 1}
@@ -214,7 +217,7 @@ def report(soak: Soak, minutes: float) -> dict[str, object]:
             )
     longest = max(workers.values(), key=len, default=[])
     return {
-        "kind": "soak",
+        "kind": KIND,
         "model": "the built-in model",
         "resift": __version__,
         "commit": commit(),
@@ -234,6 +237,26 @@ def report(soak: Soak, minutes: float) -> dict[str, object]:
         "longest_worker_mb_per_hour": slope(longest[len(longest) // 5 :]),
         "memory": soak.memory[:: max(1, len(soak.memory) // 200)],
     }
+
+
+def table(found: Mapping[str, Any]) -> Table:
+    """Return a report as a table of two columns."""
+    front, worker = found["front_mb"] or {}, found["worker_mb"] or {}
+    faults = ", ".join(f"{count} {what}" for what, count in found["faults"].items())
+    statuses = ", ".join(f"{count} with {status}" for status, count in found["statuses"].items())
+    rows = [
+        ["duration", f"{found['minutes']:g} minutes, {found['model']}, {found['environment']['processor']}"],
+        ["faults", faults],
+        ["requests answered", statuses],
+        ["requests without an answer", str(sum(found["lost"].values()))],
+        ["scores compared", str(found["scores_checked"])],
+        ["scores wrong", str(found["scores_wrong"])],
+        ["front process, MB", f"{shown(front.get('first'))} after a fifth, {shown(front.get('last'))} at the end"],
+        ["front process, MB an hour", shown(found["front_mb_per_hour"])],
+        ["workers", f"{found['workers']}, at most {shown(worker.get('most'))} MB"],
+        ["longest worker, MB an hour", shown(found["longest_worker_mb_per_hour"])],
+    ]
+    return Table("soak", ["", "seen"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

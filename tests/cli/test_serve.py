@@ -36,6 +36,11 @@ def test_the_settings_are_shown_with_their_sources(
     assert settings.models[0].model == "x/y"
 
 
+def test_a_template_has_the_shells_newlines(run_cli: RunCli) -> None:
+    shown = run_cli("serve", "--print-config", "--template", r"{title}\n{body}").out
+    assert r'template = "{title}\u000a{body}"' in shown
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "word"),
     [

@@ -111,7 +111,6 @@ def test_the_same_mistakes_raise_the_same(reranker: Reranker, caller: Any, wrong
     assert isinstance(served.value, PairError) == isinstance(local.value, PairError)
 
 
-@pytest.mark.parametrize("caller", ["Client", "AsyncClient"], indirect=True)
 @pytest.mark.parametrize("document", ["", "One. Two is here! Three? Four."])
 @pytest.mark.parametrize("scores", ["raw", "sigmoid"])
 def test_the_same_explanation(reranker: Reranker, caller: Any, document: str, scores: str) -> None:

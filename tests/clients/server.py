@@ -1,45 +1,42 @@
-"""A running server: uvicorn in a thread of its own, on a port that was free."""
+"""A running server: `resift serve` in a process of its own, on a port that was free."""
 
-import asyncio
-import socket
-import threading
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-import uvicorn
+import resift
 
-from resift.server.api import build_api
-from resift.server.service import open_service
-from resift.server.settings import Limits, ModelSettings, Settings
-
-SETTINGS = Settings(
-    models=(ModelSettings(name="embedded"),), any_model_name=True, threads=1, limits=Limits(max_documents=64)
-)
+COMMAND = [
+    sys.executable, "-m", "resift.cli", "serve", "embedded",
+    "--port", "0", "--threads", "1", "--any-model-name", "--max-documents", "64",
+    "--drain-seconds", "5", "--log-level", "warning",
+]  # fmt: skip
 
 
 @contextmanager
-def running(settings: Settings = SETTINGS) -> Iterator[str]:
-    """Serve the embedded model; yields the base URL."""
-    service = open_service(settings)
-    listener = socket.create_server(("127.0.0.1", 0))
-    up = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets=None):
-            await super().startup(sockets)
-            up.set()
-
-    server = Server(uvicorn.Config(build_api(service, settings), log_level="warning", lifespan="off"))
-
-    async def serve() -> None:
-        async with service:
-            await server.serve([listener])
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
+def running() -> Iterator[str]:
+    """Serve the embedded model; yields the base URL, and asks the server to stop at the end."""
+    source = str(Path(resift.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.Popen(COMMAND, stderr=subprocess.PIPE, text=True, env=environment)
     try:
-        assert up.wait(60), "the server did not start"
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            found = re.search(r"answers at (http://\S+)", line)
+            if found:
+                break
+        else:
+            raise AssertionError(f"resift serve ended with {process.wait(10)}: {''.join(said)}")
+        yield found[1]
+        assert process.poll() is None, "the server ended while clients called it"
     finally:
-        server.should_exit = True
-        thread.join(30)
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=30)
+        sys.stderr.write(rest)  # shown by pytest when a test failed
+    assert process.returncode == 0

@@ -151,7 +151,7 @@ def test_a_batch_waits_while_there_is_no_worker(plan: ModelPlan) -> None:
 def test_a_worker_that_hangs_is_ended(plan: ModelPlan) -> None:
     batches = (batch_of(plan, 20), batch_of(plan, 30))
     with EngineProcess(
-        {"m": plan}, threads=1, open_backend=traps.open_trap, patience=lambda tokens, pace: 0.2
+        {"m": plan}, threads=1, open_backend=traps.open_trap, patience=lambda tokens, pace: 0.2 if tokens == 4 else 60.0
     ) as engine:
         with pytest.raises(EngineLost, match="did not answer"):
             engine.forward("m", trap(traps.HANG_ONCE))
@@ -164,7 +164,12 @@ def test_a_worker_that_hangs_is_ended(plan: ModelPlan) -> None:
 def test_a_worker_that_reads_nothing_is_ended(plan: ModelPlan) -> None:
     """A stopped process: the batch does not fit the pipe, so that writing it blocks. Another worker gets it whole."""
     batch = batch_of(plan, *[100] * 600)
-    with EngineProcess({"m": plan}, threads=1, patience=lambda tokens, pace: 1.0) as engine:
+    changes = Changes()
+
+    def patience(tokens: int, pace: float | None) -> float:
+        return 0.2 if changes.told == [True] else 60.0
+
+    with EngineProcess({"m": plan}, threads=1, patience=patience, on_change=changes) as engine:
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGSTOP)
         os.waitpid(engine.pid, os.WUNTRACED)

@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 
 from resift.cli import output
-from resift.cli.options import Opener
+from resift.cli.options import Opener, read_template
 from resift.errors import MissingExtra
 from resift.server.configure import OPTIONS, Configuration, Option, describe, read_settings
 from resift.server.settings import Limits, ModelSettings, Settings
@@ -54,7 +54,7 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
 
 def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001 - the server opens its own
     """Read the settings, then show them or serve."""
-    flags = {name: getattr(args, name) for name in OPTIONS}
+    flags = {name: getattr(args, name) for name in OPTIONS} | {"template": read_template(args)}
     configuration = read_settings(args.models, flags, environment=os.environ, config=args.config)
     if args.print_config:
         output.write(describe(configuration))

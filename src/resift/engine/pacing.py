@@ -55,7 +55,7 @@ class Speed:
 
     def tokens(self, seconds: float) -> int:
         """Return the tokens of the batch that should take so long; 0 when none is that short."""
-        return max(int((seconds - self.fixed) / self.pace), 0)
+        return max(round((seconds - self.fixed) / self.pace), 0)
 
 
 @dataclass(frozen=True, slots=True)

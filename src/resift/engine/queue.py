@@ -4,10 +4,11 @@ Response ratio: Brinch Hansen, "An analysis of response ratio scheduling", 1971.
 """
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from resift.engine.pacing import Limit, Pacing
 from resift.errors import ResiftError
@@ -55,6 +56,10 @@ class Task:
         return max(self.waiting_tokens, self.expected_tokens - self.taken_tokens, 1)
 
 
+Waiters: TypeAlias = list[tuple[Task, int, float]]
+"""Who waits for a sequence: task, place in the task, prior."""
+
+
 class State(Enum):
     """Where a sequence is."""
 
@@ -70,13 +75,13 @@ class Entry:
     Attributes:
         key: what makes it equal to others.
         sequence: what the model reads.
-        waiters: (task, place in the task, prior).
+        waiters: who waits for it.
         losses: batches with it in which the engine was lost.
     """
 
     key: tuple[str, bytes, bytes | None]
     sequence: TokenSequence
-    waiters: list[tuple[Task, int, float]] = field(default_factory=list)
+    waiters: Waiters = field(default_factory=list)
     state: State = State.WAITING
     losses: int = 0
 
@@ -112,16 +117,21 @@ class Queue:
     """
 
     def __init__(self, pacing: Pacing) -> None:
-        self._pacing = pacing
+        self.pacing = pacing
         self._entries: dict[tuple[str, bytes, bytes | None], Entry] = {}
         self._heaps: dict[tuple[int, str, int], list[tuple[float, int, int, Task]]] = {}
-        self._oldest: list[tuple[int, Task]] = []
+        self._active: OrderedDict[int, Task] = OrderedDict()
+        """Tasks that wait, those that have done so for longest first."""
         self._again: deque[Batch] = deque()
         self._tasks = 0
         self._passed = 0
         self.waiting_tokens = 0
         self.shared = 0
         """Sequences that were asked for while an equal one waited or ran."""
+
+    def __len__(self) -> int:
+        """Return the number of different sequences that wait or are in work."""
+        return len(self._entries)
 
     def open(
         self,
@@ -136,7 +146,7 @@ class Queue:
         """Make a task, which waits for nothing yet."""
         self._tasks += 1
         if expected_tokens > 0:
-            self._pacing.opened(model, expected_tokens, now)
+            self.pacing.opened(model, expected_tokens, now)
         return Task(
             number=self._tasks,
             model=model,
@@ -153,7 +163,6 @@ class Queue:
         if task.cancelled:
             task.places += len(sequences)
             return list(range(first, task.places))
-        idle = task.waiting_tokens == 0
         for sequence in sequences:
             types = None if sequence.types is None else sequence.types.tobytes()
             key = (task.model, sequence.ids.tobytes(), types)
@@ -169,9 +178,8 @@ class Queue:
             entry.waiters.append((task, task.places, sequence.prior))
             task.places += 1
         if task.waiting_tokens:
+            self._active.setdefault(task.number, task)
             self._rank(task)
-            if idle:
-                heapq.heappush(self._oldest, (task.number, task))
         return list(range(first, task.places))
 
     def cancel(self, task: Task) -> None:
@@ -182,9 +190,7 @@ class Queue:
                 entry.waiters = [waiter for waiter in entry.waiters if waiter[0] is not task]
                 if not entry.waiters:
                     self._forget(entry)
-        task.waiting.clear()
-        task.waiting_tokens = 0
-        task.stamp += 1
+        self._rest(task)
 
     def take(self, now: float, *, working: Sequence[Batch] = ()) -> Batch | None:
         """Return the next batch; None when nothing waits, or should not go before a batch of `working` has ended."""
@@ -194,12 +200,12 @@ class Queue:
             self._drop_unwanted()
         if self._again:
             return None if self._again[0].alone and working else self._again.popleft()
-        oldest = self._first()
-        if oldest is None:
+        if not self._active:
             return None
+        oldest = next(iter(self._active.values()))
         first = None if self._passed >= _TURN - 1 else self._best(now)
         task = first if first is not None else oldest
-        limit = self._pacing.limit(task.model, now, waiting=self._short(now))
+        limit = self.pacing.limit(task.model, now, waiting=self._short(now))
         if limit.brief and working:
             return None
         entries, served = self._gather(task, limit, now)
@@ -213,9 +219,11 @@ class Queue:
         model, left = task.model, limit.tokens
         following: Task | None = task
         while following is not None and left > 0:
+            before = len(entries)
             left = self._fill(following, entries, left)
-            following.served = now
-            served.add(following)
+            if len(entries) > before:
+                following.served = now
+                served.add(following)
             self._rank(following)
             following = self._best(now, model) if left > 0 else None
             if limit.brief and following is not None and following.remaining > left:
@@ -249,28 +257,32 @@ class Queue:
         self._again.extend(Batch(batch.model, half, batch.alone) for half in halves)
         return True
 
-    def finish(self, entries: Sequence[Entry]) -> list[list[tuple[Task, int, float]]]:
+    def finish(self, entries: Sequence[Entry]) -> list[Waiters]:
         """Forget sequences whose answer is known; return who waits for each."""
         for entry in entries:
             self._finish(entry)
         return [[waiter for waiter in entry.waiters if not waiter[0].cancelled] for entry in entries]
 
-    def clear(self) -> list[list[tuple[Task, int, float]]]:
+    def clear(self) -> list[Waiters]:
         """Forget everything; return who waits for each sequence."""
         entries = list(self._entries.values())
         for entry in entries:
             for task, _, _ in entry.waiters:
-                task.waiting.clear()
-                task.waiting_tokens = 0
+                self._rest(task)
         self._again.clear()
         self._heaps.clear()
-        self._oldest.clear()
         self.waiting_tokens = 0
         return self.finish(entries)
 
     def _finish(self, entry: Entry) -> None:
         entry.state = State.DONE
         self._entries.pop(entry.key, None)
+
+    def _rest(self, task: Task) -> None:
+        task.waiting.clear()
+        task.waiting_tokens = 0
+        task.stamp += 1
+        self._active.pop(task.number, None)
 
     def _forget(self, entry: Entry) -> None:
         self._finish(entry)
@@ -298,6 +310,8 @@ class Queue:
         for task, _, _ in entry.waiters:
             task.waiting_tokens -= entry.tokens
             task.taken_tokens += entry.tokens
+            if not task.waiting_tokens:
+                self._active.pop(task.number, None)
 
     def _rank(self, task: Task) -> None:
         """Put the task where its priority and size belong; where it stood before is found stale."""
@@ -317,7 +331,7 @@ class Queue:
                 del self._heaps[key]
             elif model is None or key[1] == model:
                 task = heap[0][3]
-                needs = self._pacing.seconds(task.model, task.remaining)
+                needs = self.pacing.seconds(task.model, task.remaining)
                 rank = (task.priority, -(now - task.served + needs) / needs)
                 if rank < order:
                     best, order = task, rank
@@ -325,19 +339,13 @@ class Queue:
 
     def _short(self, now: float) -> int:
         """Return how many tasks wait, about, that are of the size of the shortest ones."""
-        shortest = self._pacing.shortest(now)
+        shortest = self.pacing.shortest(now)
         if shortest is None:
             return 0
         largest = shortest[1].bit_length() + 1
         return sum(
             len(heap) for (_, model, size), heap in self._heaps.items() if model == shortest[0] and size <= largest
         )
-
-    def _first(self) -> Task | None:
-        """Return the task that came first, of those that wait."""
-        while self._oldest and not self._oldest[0][1].waiting_tokens:
-            heapq.heappop(self._oldest)
-        return self._oldest[0][1] if self._oldest else None
 
     def _drop_unwanted(self) -> None:
         """Leave out of the batches that run again what nobody waits for any more."""

@@ -11,7 +11,7 @@ import numpy as np
 from resift.closing import Closing
 from resift.engine.engine import pack
 from resift.engine.pacing import Pacing
-from resift.engine.queue import Batch, Entry, Queue, Task
+from resift.engine.queue import Batch, Entry, Queue, Task, Waiters
 from resift.errors import EngineClosed, EngineError, EngineLost, ModelError, ResiftError
 from resift.types import Float32, PackedBatch, TokenSequence
 
@@ -143,7 +143,10 @@ class Scheduler(Closing):
             self._queue.cancel(task)
 
     def close(self) -> None:
-        """End; whoever waits gets EngineClosed. Waits for the batch in work. A second call does nothing."""
+        """End; whoever waits gets EngineClosed. A second call does nothing.
+
+        Waits for the batches in work: close the engine first where these should not be computed any more.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -171,15 +174,8 @@ class Scheduler(Closing):
 
     def _run(self, batch: Batch) -> None:
         start = self._clock()
-        logits: Float32 | None = None
-        error: ResiftError | None = None
-        try:
-            logits = self._forward(batch.model, pack([entry.sequence for entry in batch.entries]))
-        except ResiftError as raised:
-            error = raised
-        except Exception as raised:
-            _logger.exception("a batch failed")
-            error = EngineError(f"the engine failed with {type(raised).__name__}: {raised}")
+        result = self._compute(batch)
+        error = result if isinstance(result, ResiftError) else None
         with self._changed:
             now = self._clock()
             # A batch that was sent ahead began when the one before it ended.
@@ -187,17 +183,30 @@ class Scheduler(Closing):
             self._ended = now
             if error is None:
                 self._pacing.measured(batch.model, batch.tokens, seconds)
-            given_up = batch.entries if error is None else self._recover(batch, error)
-            waiters = self._queue.finish(given_up)
+            waiters = self._queue.finish(batch.entries if error is None else self._recover(batch, error))
             self._working.remove(batch)
             self._changed.notify_all()
+        report = BatchReport(batch.model, len(batch.entries), batch.tokens, seconds, error)
         with self._telling:
-            if logits is not None:
-                self._answer(logits, waiters)
-            elif error is not None:
-                self._fail(waiters, error)
+            if isinstance(result, ResiftError):
+                self._fail(waiters, result)
+            else:
+                self._answer(result, waiters)
             if self._on_batch is not None:
-                self._on_batch(BatchReport(batch.model, len(batch.entries), batch.tokens, seconds, error))
+                _call(self._on_batch, report)
+
+    def _compute(self, batch: Batch) -> Float32 | ResiftError:
+        """Return the logits, or why there are none: whatever it is, nobody may wait for ever."""
+        try:
+            logits = self._forward(batch.model, pack([entry.sequence for entry in batch.entries]))
+        except ResiftError as error:
+            return error
+        except Exception as error:
+            _logger.exception("a batch failed")
+            return EngineError(f"the engine failed with {type(error).__name__}: {error}")
+        if logits.shape != (len(batch.entries),):
+            return EngineError(f"the engine gave {logits.size} scores for {len(batch.entries)} sequences")
+        return logits
 
     def _recover(self, batch: Batch, error: ResiftError) -> list[Entry]:
         """Let the batch run again in a better way; return what there is no better way for."""
@@ -207,9 +216,9 @@ class Scheduler(Closing):
             return batch.entries
         return []
 
-    def _answer(self, logits: Float32, waiters: Sequence[list[tuple[Task, int, float]]]) -> None:
+    def _answer(self, logits: Float32, waiters: Sequence[Waiters]) -> None:
         scored: dict[Task, tuple[list[int], list[np.float32]]] = {}
-        broken: list[list[tuple[Task, int, float]]] = []
+        broken: list[Waiters] = []
         for logit, waiting in zip(logits, waiters, strict=True):
             for task, place, prior in waiting:
                 # Subtle: the sum of two float32, as in `Engine.score`.
@@ -221,7 +230,8 @@ class Scheduler(Closing):
                 else:
                     broken.append([(task, place, prior)])
         for task, (places, scores) in scored.items():
-            self._tell(task, lambda t=task, p=places, s=scores: t.on_scored(p, np.array(s, dtype=np.float32)))  # type: ignore[misc]
+            if not task.cancelled:
+                _call(task.on_scored, places, np.array(scores, dtype=np.float32))
         if broken:
             self._fail(
                 broken,
@@ -230,19 +240,19 @@ class Scheduler(Closing):
                 ),
             )
 
-    def _fail(self, waiters: Iterable[list[tuple[Task, int, float]]], error: ResiftError) -> None:
+    def _fail(self, waiters: Iterable[Waiters], error: ResiftError) -> None:
         failed: dict[Task, list[int]] = {}
         for waiting in waiters:
             for task, place, _ in waiting:
                 failed.setdefault(task, []).append(place)
         for task, places in failed.items():
-            self._tell(task, lambda t=task, p=places: t.on_failed(p, error))  # type: ignore[misc]
+            if not task.cancelled:
+                _call(task.on_failed, places, error)
 
-    def _tell(self, task: Task, call: Callable[[], None]) -> None:
-        """Call back, unless the task was cancelled. An error of one caller must not keep others waiting."""
-        if task.cancelled:
-            return
-        try:
-            call()
-        except Exception:
-            _logger.exception("a callback of the scheduler failed")
+
+def _call(callback: Callable[..., None], *arguments: object) -> None:
+    """Call back. An error of one caller must not keep others waiting."""
+    try:
+        callback(*arguments)
+    except Exception:
+        _logger.exception("a callback of the scheduler failed")

@@ -18,6 +18,7 @@ from resift.server.dialects.endpoint import Endpoint
 from resift.server.docs_page import docs_page
 from resift.server.errors import ClientGone
 from resift.server.openapi import document, request_body, responses
+from resift.server.playground import playground_router
 from resift.server.records import Service
 from resift.server.settings import Settings
 
@@ -46,6 +47,8 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
         for path in endpoint.paths:
             _add(api, desk, endpoint, path)
     _add_docs(api)
+    if settings.playground:
+        api.include_router(playground_router())
     api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
     api.add_exception_handler(ResiftError, _on_error)
     api.add_exception_handler(HTTPException, _on_http_error)

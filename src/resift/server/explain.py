@@ -75,37 +75,37 @@ async def explain(desk: Desk, request: Request) -> Response:
     talk = explaining(text, read=read, scores=work.scores)
     texts, outcomes = next(talk), [first]
     while True:
-        outcome = await _run(desk, request, replace(raw, pairs=[(body.query, variant) for variant in texts]))
-        outcomes.append(outcome)
+        found = await _score(desk, request, replace(raw, pairs=[(body.query, variant) for variant in texts]))
+        outcomes += found
         try:
-            texts = talk.send([scored.score for scored in outcome.scored])
+            texts = talk.send([scored.score for outcome in found for scored in outcome.scored])
         except StopIteration as end:
-            found: Explanation = end.value
+            explanation: Explanation = end.value
             break
     whole = _together(outcomes)
     timings = {name: round(seconds * 1000, 3) for name, seconds in asdict(whole.timings).items()}
     shown = {"model": card.name, "scores": work.scores, "tokens": whole.tokens, "timings": timings}
-    return answer(asdict(found) | shown, whole)
+    return answer(asdict(explanation) | shown, whole)
 
 
 async def _first(desk: Desk, request: Request, work: Work) -> tuple[Outcome, int]:
     """Score the document itself, so that what is wrong with it is said before anything is read of it."""
-    outcome = await _run(desk, request, work)
+    (outcome,) = await _score(desk, request, work)
     return outcome, (await desk.service.read_to(work))[0]
 
 
-async def _run(desk: Desk, request: Request, work: Work) -> Outcome:
-    if not work.pairs:
-        return Outcome(
-            (), (), partial=False, info=desk.service.models[0].info, tokens=0, characters=0, timings=Timings()
-        )
-    outcome = await desk.run(request, work)
-    wrong = next((scored.error for scored in outcome.scored if scored.error is not None), None)
-    if wrong is not None:
-        raise Unprocessable(wrong)
-    if outcome.partial:
-        raise DeadlinePassed("the deadline came before the document was explained", hint="raise deadline_ms")
-    return outcome
+async def _score(desk: Desk, request: Request, work: Work) -> list[Outcome]:
+    """Score variants in as few requests as the server's limit allows: one, but for very low limits."""
+    limit = desk.settings.limits.max_documents
+    parts = [work.pairs[i : i + limit] for i in range(0, len(work.pairs), limit)]
+    outcomes = [await desk.run(request, replace(work, pairs=part)) for part in parts]
+    for outcome in outcomes:
+        wrong = next((scored.error for scored in outcome.scored if scored.error is not None), None)
+        if wrong is not None:
+            raise Unprocessable(wrong)
+        if outcome.partial:
+            raise DeadlinePassed("the deadline came before the document was explained", hint="raise deadline_ms")
+    return outcomes
 
 
 def _template(desk: Desk, body: Explain, model: str) -> Template | None:

@@ -18,9 +18,10 @@ from resift.server.records import ModelCard, Work
 from resift.server.settings import ModelSettings
 from resift.text.encode import PairEncoder
 from resift.text.features import load_features
+from resift.text.inputs import one_of
 from resift.text.template import Template
 from resift.text.truncation import Limits
-from resift.types import Aggregate, Precision, ScoreInfo, Truncation, Windows
+from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation, Windows
 
 _DEFAULT_MAX_LENGTH = 512
 _LONGEST_TEMPLATE = 10_000
@@ -112,8 +113,9 @@ class ServedModel:
         """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
         try:
             _check_windows(work.windows)
+            one_of("scores", work.scores, get_args(ScoreType))
             if work.truncation is not None:
-                _one_of("truncation", work.truncation, get_args(Truncation))
+                one_of("truncation", work.truncation, get_args(Truncation))
             policy = self._policy(
                 _Options(
                     max_length=_whole("max_length", work.max_length),
@@ -126,16 +128,14 @@ class ServedModel:
             )
         except InputError as error:
             raise Unprocessable(error.message, hint=error.hint) from error
-        return policy if work.scores == policy.info.scores else replace(policy, info=self._scaled(policy.info, work))
-
-    def _scaled(self, info: ScoreInfo, work: Work) -> ScoreInfo:
-        _one_of("scores", work.scores, ("raw", "sigmoid"))
-        return replace(info, scores=work.scores)
+        if work.scores == policy.info.scores:
+            return policy
+        return replace(policy, info=replace(policy.info, scores=work.scores))
 
     def _make_policy(self, options: _Options) -> Policy:
         spec = self._text.spec
         kind = self._settings.truncation if options.truncation is None else options.truncation
-        _one_of("truncation", kind, get_args(Truncation))  # the settings' own, too
+        one_of("truncation", kind, get_args(Truncation))  # the settings' own, too
         length = self._info.max_length if options.max_length is None else options.max_length
         if not spec.special_tokens + 2 <= length <= spec.max_length:
             raise InputError(
@@ -204,16 +204,11 @@ def fingerprint(source: ModelSource) -> str:
 def _check_windows(windows: Windows | None) -> None:
     if windows is None:
         return
-    _one_of("windows.aggregate", windows.aggregate, get_args(Aggregate))
+    one_of("windows.aggregate", windows.aggregate, get_args(Aggregate))
     _whole("windows.size", windows.size)
     for name, value, least in (("top_k", windows.top_k, 1), ("overlap", windows.overlap, 0)):
         if _whole(f"windows.{name}", value, least=least) is None:
             raise InputError(f"windows.{name} is None, expected a whole number of at least {least}")
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{name} is {value!r}, expected one of {', '.join(known)}")
 
 
 def _whole(name: str, value: int | None, *, least: int = 1) -> int | None:

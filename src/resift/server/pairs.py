@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
+from resift.errors import InputError
 from resift.server.admission import expected_tokens
 from resift.server.errors import TooLarge, Unprocessable
 from resift.server.models import Policy
@@ -46,12 +48,13 @@ def survey(pairs: Pairs, policy: Policy, limits: Limits) -> Survey:
             found.one_query = place == 0 or (found.one_query and query == known)
             known = query
             problem = _query_problem(query, limits)
-            query_tokens = 0 if not isinstance(query, str) else expected_tokens(len(query))
-        size = len(document) if isinstance(document, str) else _size(document)
+            query_tokens = 0 if not isinstance(query, str) else expected_tokens(query)
+        text = document if isinstance(document, str) else _fields(document)
+        size = len(text)
         error = problem if problem is not None else _document_problem(document, size, limits)
         if error is None:
             found.sizes.append(size)
-            found.tokens.append(policy.most_tokens(query_tokens, expected_tokens(size)))
+            found.tokens.append(policy.most_tokens(query_tokens, expected_tokens(text)))
         else:
             found.errors[place] = error
             found.sizes.append(0)
@@ -67,6 +70,18 @@ def texts(query: str, document: Document, policy: Policy, limits: Limits) -> tup
     if len(text) > limits.max_text_characters:
         raise Unprocessable(_too_long("document", len(text), limits))
     return scrub(query), text
+
+
+def read_to(pairs: Pairs, policy: Policy, limits: Limits) -> list[int]:
+    """Return how many characters of each document's text are read. Raises Unprocessable for a pair that has none."""
+    read = []
+    for query, document in pairs:
+        try:
+            asked, text = texts(cast("str", query), cast("Document", document), policy, limits)
+        except InputError as error:
+            raise Unprocessable(error.message, hint=error.hint) from error
+        read.append(len(text) if policy.windows is not None else policy.encoder.read_to(asked, text))
+    return read
 
 
 def _query_problem(query: object, limits: Limits) -> str | None:
@@ -91,11 +106,11 @@ def _too_long(name: str, characters: int, limits: Limits) -> str:
     )
 
 
-def _size(document: object) -> int:
-    """Return the characters of a mapping's fields, about; the template may use some of them only."""
+def _fields(document: object) -> str:
+    """Return the texts of a mapping's fields, for their length; the template may use some of them only."""
     if not isinstance(document, Mapping):
-        return 0
-    return sum(len(value) if isinstance(value, str) else 20 for value in document.values())
+        return ""
+    return " ".join(value for value in document.values() if isinstance(value, str))
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import cast
 
 import numpy as np
 
@@ -21,10 +21,9 @@ from resift.server.models import Policy
 from resift.server.pairs import Survey, texts
 from resift.server.records import Timings, Work
 from resift.server.settings import Limits
+from resift.server.watch import BatchWatch
 from resift.text.encode import EncodedPair, EncodedQuery
-from resift.types import Document, Float32, PackedBatch, TokenSequence
-
-Forward: TypeAlias = Callable[[str, PackedBatch], Float32]
+from resift.types import Document, Float32, TokenSequence
 
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
@@ -61,27 +60,6 @@ class Slot:
     spans: Sequence[tuple[int, int]] = ()
     truncated: bool = False
     tokens: int = 0
-
-
-class BatchWatch:
-    """Runs batches, and knows of each thread when its last one was begun and how long it took."""
-
-    def __init__(self, forward: Forward, clock: Callable[[], float]) -> None:
-        self._forward = forward
-        self._clock = clock
-        self._local = threading.local()
-
-    def forward(self, model: str, batch: PackedBatch) -> Float32:
-        """Run a batch: for the scheduler, whose callbacks come on the same thread afterwards."""
-        begun = self._clock()
-        logits = self._forward(model, batch)
-        self._local.last = (begun, self._clock() - begun)
-        return logits
-
-    def last(self) -> tuple[float, float]:
-        """Return when this thread's last batch was begun, and the seconds that it took."""
-        last: tuple[float, float] = self._local.last
-        return last
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +111,8 @@ class Request:
         self._added: list[float] = []
         self._sent = 0
         self._answered = 0
-        self._read = False
+        self.read = False
+        """All texts are tokenised."""
         self._scores: list[tuple[Sequence[int], Float32]] = []
         self._failures: dict[int, ResiftError] = {}
         self._waited = 0.0
@@ -374,7 +353,7 @@ class Request:
         self._sent += sequences
         self._ticket.change(correction)
         if last:
-            self._read = True
+            self.read = True
             self.tokenised = self._shared.clock()
         self._check_end()
 
@@ -396,5 +375,5 @@ class Request:
         self._check_end()
 
     def _check_end(self) -> None:
-        if self._read and self._answered == self._sent and not self.finished.done():
+        if self.read and self._answered == self._sent and not self.finished.done():
             self.finished.set_result(True)

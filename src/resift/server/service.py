@@ -1,12 +1,13 @@
 """The service: what takes `Work` in, has it tokenised and scored, and answers, whatever happens meanwhile."""
 
 import asyncio
+import contextlib
 import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from resift.engine.process import EngineProcess
 from resift.engine.scheduler import BatchReport, Scheduler
@@ -17,19 +18,32 @@ from resift.loading.source import locate
 from resift.server.admission import Admission, Rate
 from resift.server.assemble import assemble, known_logits
 from resift.server.cache import ScoreCache
+from resift.server.disk_cache import DiskCache
 from resift.server.errors import DeadlinePassed, EngineFailed, ServeError, Unavailable, Unprocessable
 from resift.server.mailbox import Mailbox
 from resift.server.models import ServedModel, ServedModels
 from resift.server.observer import Observer, Silent
-from resift.server.pairs import survey
+from resift.server.pairs import Survey, read_to, survey
 from resift.server.records import ModelCard, Outcome, Work
-from resift.server.request import PRIORITIES, BatchWatch, Request, Shared
+from resift.server.request import PRIORITIES, Request, Shared
 from resift.server.settings import Limits, ModelSettings, Settings
 from resift.server.tokenising import Tokenisers
+from resift.server.watch import BatchWatch
 from resift.types import Float32, PackedBatch
 
 # Most of what these threads do needs the interpreter's lock, so more of them would only wait for it.
 _MOST_TOKENISERS = 4
+
+
+class Alarm(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+
+
+Timer: TypeAlias = Callable[[float, Callable[[], None]], Alarm]
+"""Makes a call some seconds later, as `loop.call_later` does."""
 
 
 class Engine(Protocol):
@@ -62,6 +76,7 @@ class ScoringService:
         cache: ScoreCache,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        timer: Timer | None = None,
     ) -> None:
         self._models = models
         self._engine = engine
@@ -69,6 +84,7 @@ class ScoringService:
         self._cache = cache
         self._observer = observer if observer is not None else Silent()
         self._clock = clock
+        self._timer = timer
         self._watch = BatchWatch(engine.forward, clock)
         self._rate = Rate()
         self._admission = Admission(limits, self._rate, on_change=self._observer.queue)
@@ -91,6 +107,11 @@ class ScoringService:
     def ready(self) -> bool:
         """Whether work would be taken and run now."""
         return self._shared is not None and not self._draining and self._engine.ready
+
+    @property
+    def tokenising(self) -> int:
+        """Requests of which some texts are not yet tokenised."""
+        return sum(not request.read for request in self._requests)
 
     async def start(self) -> None:
         """Begin to take work, on this loop."""
@@ -120,6 +141,17 @@ class ScoringService:
             if not self._requests:
                 self._idle.set()
 
+    async def read_to(self, work: Work) -> Sequence[int]:
+        """Return how many characters of each document's text the model reads under the work's options.
+
+        With windows that is all of them. Raises as `run` does, and Unprocessable for any pair that is none.
+        """
+        self._open()
+        policy = self._models.find(work.model).policy(work)
+        found = survey(work.pairs, policy, self._limits)
+        _check_pairs(found)
+        return await asyncio.to_thread(read_to, work.pairs, policy, self._limits)
+
     async def drain(self, seconds: float | None = None) -> None:
         """Take no more work, and wait until what is in work has ended: for `drain_seconds` unless told otherwise.
 
@@ -141,24 +173,27 @@ class ScoringService:
         self._end_requests()
         await asyncio.to_thread(self._release)
 
+    def _open(self) -> tuple[Shared, Tokenisers]:
+        """Return what work needs; raises Unavailable before the start and after the end."""
+        if self._shared is None or self._tokenisers is None or self._draining:
+            raise Unavailable("the server is shutting down" if self._draining else "the server is starting")
+        return self._shared, self._tokenisers
+
     def _begin(self, work: Work) -> Request:
         """Take a request in. Raises what refuses it."""
-        shared = self._shared
-        if shared is None or self._tokenisers is None or self._draining:
-            raise Unavailable("the server is shutting down" if self._draining else "the server is starting")
+        shared, tokenisers = self._open()
         _check_options(work)
         model = self._models.find(work.model)
         policy = model.policy(work)
         found = survey(work.pairs, policy, self._limits)
-        if work.strict and found.errors:
-            place, message = min(found.errors.items())
-            raise Unprocessable(f"item {place}: {message}")
+        if work.strict:
+            _check_pairs(found)
         ticket = self._admission.enter(sum(found.tokens))
         request = Request(work, policy, model.name, shared=shared, survey=found, ticket=ticket)
         self._requests.add(request)
         self._idle.clear()
         if len(work.pairs) > 0:
-            self._tokenisers.submit(request, priority=request.priority)
+            tokenisers.submit(request, priority=request.priority)
         else:
             request.finished.set_result(True)
         return request
@@ -167,7 +202,8 @@ class ScoringService:
         outcome, tokens, partial = "cancelled", 0, False
         own, most = request.work.deadline, self._limits.max_deadline
         seconds = most if own is None else min(own, most)
-        timer = asyncio.get_running_loop().call_later(seconds, request.expire)
+        later = self._timer if self._timer is not None else asyncio.get_running_loop().call_later
+        timer = later(seconds, request.expire)
         try:
             complete = await request.finished
             request.settle()
@@ -226,6 +262,13 @@ class ScoringService:
         self._cache.close()
 
 
+def _check_pairs(found: Survey) -> None:
+    """Raise Unprocessable for the first pair that is none."""
+    if found.errors:
+        place, message = min(found.errors.items())
+        raise Unprocessable(f"item {place}: {message}")
+
+
 def _check_options(work: Work) -> None:
     if work.priority not in PRIORITIES:
         raise Unprocessable(f"priority is {work.priority!r}, expected one of {', '.join(PRIORITIES)}")
@@ -247,23 +290,29 @@ def open_service(settings: Settings, *, observer: Observer | None = None) -> Sco
     """
     watcher = observer if observer is not None else Silent()
     texts = _texts(settings)
+    cache = _cache(settings)
     plans = {model.name: _plan(model, texts[model.name], settings) for model in settings.models}
-    engine = EngineProcess(plans, threads=settings.threads, on_change=watcher.engine)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(cache.close)
+        engine = undo.enter_context(EngineProcess(plans, threads=settings.threads, on_change=watcher.engine))
         served = [
             ServedModel(model, texts[model.name], backend=engine.backend_info(model.name)) for model in settings.models
         ]
-        return ScoringService(
-            ServedModels(served),
+        service = ScoringService(
+            ServedModels(served, any_name=settings.any_model_name),
             engine,
             limits=settings.limits,
             max_batch_tokens=settings.max_batch_tokens,
-            cache=ScoreCache(settings.cache_bytes),
+            cache=cache,
             observer=watcher,
         )
-    except BaseException:
-        engine.close()
-        raise
+        undo.pop_all()
+        return service
+
+
+def _cache(settings: Settings) -> ScoreCache:
+    folder, most = settings.cache_folder, settings.cache_folder_bytes
+    return ScoreCache(settings.cache_bytes, store=DiskCache(folder, most) if folder is not None and most else None)
 
 
 def _texts(settings: Settings) -> Mapping[str, TextSide]:

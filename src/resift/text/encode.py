@@ -125,11 +125,11 @@ class PairEncoder:
 
     def read_to(self, query: str, document: str) -> int:
         """Return how many characters of the document the pair's sequence holds, when it is not read in windows."""
-        asked = len(self.encode_query(query).ids)
+        asked = _at_most(len(self.encode_query(query).ids), self._limits.query_tokens)
         length = min(len(document), self._prefix_length)
         while True:
             encoding = self._tokenizer.encode(document[:length], add_special_tokens=False)
-            _, room = split(asked, len(encoding), self._room, self._limits)
+            _, room = split(asked, _at_most(len(encoding), self._limits.document_tokens), self._room, self._limits)
             if room < len(encoding):
                 return encoding.offsets[room][0]
             if length == len(document):

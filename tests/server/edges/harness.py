@@ -24,6 +24,7 @@ from resift.server.settings import Settings
 
 PATIENCE = 20.0
 """Seconds after which a test that waits has failed: never part of what is tested."""
+OWN_HEADERS = ((b"content-security-policy", b"default-src 'self'"), (b"referrer-policy", b"origin"))
 PAGE = b"<!doctype html><script>let a = 1;</script><style>p {}</style><p>hello"
 
 
@@ -48,6 +49,8 @@ class Application:
                 await answer(send, b"x" * int(scope["query_string"]))
             case "/page":
                 await answer(send, PAGE, b"text/html; charset=utf-8")
+            case "/own":
+                await answer(send, PAGE, b"text/html", headers=OWN_HEADERS)
             case "/boom":
                 raise RuntimeError("the text of a document")
             case "/missing":
@@ -70,8 +73,14 @@ class Application:
                 task.cancel()
 
 
-async def answer(send: Send, body: bytes, kind: bytes = b"application/json", status: int = 200) -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+async def answer(
+    send: Send,
+    body: bytes,
+    kind: bytes = b"application/json",
+    status: int = 200,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
+    headers = ((b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -65,12 +65,12 @@ def test_others_get_401_in_the_dialect(headers: dict[str, str], path: str, key: 
         assert server.app.scopes == []
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/"])
-def test_probes_need_no_key(path: str) -> None:
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/", "/playground/page.js", "/docs"])
+def test_probes_and_pages_need_no_key(path: str) -> None:
     with edge(LOCKED) as server:
         assert server.get(path).status == 200
     with edge(Settings(api_keys=("first",), key_for_probes=True)) as server:
-        assert server.get(path).status == (200 if path == "/" else 401)
+        assert server.get(path).status == (401 if path in {"/health", "/ready", "/metrics"} else 200)
 
 
 def test_what_needs_no_key_to_read_needs_one_to_write() -> None:
@@ -161,6 +161,9 @@ def test_pages_have_a_policy_that_fits_their_scripts() -> None:
         assert "script-src 'sha256-" in policy
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
+        own = server.get("/own")
+        assert own.headers["content-security-policy"] == "default-src 'self'"
+        assert own.headers["referrer-policy"] == "origin"
         other = server.post("/echo")
         assert other.headers["x-content-type-options"] == "nosniff"
         assert "content-security-policy" not in other.headers

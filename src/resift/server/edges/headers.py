@@ -43,7 +43,7 @@ class Headers:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *ALWAYS]
+                message["headers"] = _with(list(message.get("headers", [])), ALWAYS)
                 kind = dict(message["headers"]).get(b"content-type", b"")
                 if kind.startswith(b"text/html") and scope["method"] != "HEAD":
                     held.append(message)
@@ -53,7 +53,7 @@ class Headers:
                 if message.get("more_body", False):
                     return
                 start = held.pop()
-                start["headers"] += _page_headers(start["headers"], bytes(page))
+                start["headers"] = _with(start["headers"], _of_page(bytes(page)))
                 await send(start)
                 await send({"type": "http.response.body", "body": bytes(page), "more_body": False})
                 return
@@ -62,8 +62,11 @@ class Headers:
         await self._app(scope, receive, add)
 
 
-def _page_headers(headers: list[tuple[bytes, bytes]], page: bytes) -> list[tuple[bytes, bytes]]:
-    more = [(b"x-frame-options", b"DENY")]
-    if not any(name == b"content-security-policy" for name, _ in headers):
-        more.append((b"content-security-policy", content_policy(page)))
-    return more
+def _of_page(page: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"x-frame-options", b"DENY"), (b"content-security-policy", content_policy(page))]
+
+
+def _with(headers: list[tuple[bytes, bytes]], more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers with those that are missing; a route knows its own answer best."""
+    names = {name.lower() for name, _ in headers}
+    return headers + [header for header in more if header[0] not in names]

@@ -14,6 +14,7 @@ from resift.server.settings import Settings
 
 PROBES = frozenset({"/metrics", "/health", "/ready"})
 PAGES = frozenset({"/", "/favicon.ico", "/docs", "/openapi.json"})
+PLAYGROUND = "/playground/"
 """What a browser opens by address, where it can send no key. The page asks for the key and sends it with its calls."""
 
 
@@ -79,7 +80,8 @@ class Keys:
         await refuse(scope, receive, send, Unauthorized(message, hint=None if given else hint))
 
     def _is_open(self, scope: Scope) -> bool:
-        return scope["method"] in {"GET", "HEAD"} and scope["path"] in self._open
+        path: str = scope["path"]
+        return scope["method"] in {"GET", "HEAD"} and (path in self._open or path.startswith(PLAYGROUND))
 
 
 def _given(scope: Scope) -> list[bytes]:

@@ -20,6 +20,8 @@ FILES = {
     "board.js": "text/javascript",
     "explain.js": "text/javascript",
     "dom.js": "text/javascript",
+    "keyboard.js": "text/javascript",
+    "server.js": "text/javascript",
     "page.js": "text/javascript",
 }
 """What the page loads, all from `/playground/`."""

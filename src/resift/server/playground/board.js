@@ -8,7 +8,7 @@ const SHOWN_AT_FIRST = 200;
 let drawn = null;
 
 /** Return a score as text: four digits of a sigmoid, two of a logit. */
-export const scoreText = (score, scores) => (scores === "raw" ? score.toFixed(2) : score.toFixed(4));
+export const scoreText = (score, scores) => (scores === "raw" ? score.toFixed(2) : score.toFixed(4)).replace("-", "−");
 
 const excerpt = (text) => (text.length > 600 ? `${text.slice(0, 600)} …` : text);
 
@@ -24,9 +24,11 @@ export function redrawBoard() {
   const { documents, results } = outcome;
   const rows = Math.min(limit, documents.length);
   const placeOf = new Map(results.map((result, place) => [result.index, place]));
-  const axis = axisOf(results.map((result) => result.relevance_score), outcome.scores);
+  const scored = results.filter((result) => result.error === undefined && !result.pending);
+  const axis = axisOf(scored.map((result) => result.relevance_score), outcome.scores);
   byId("before").replaceChildren(...documents.slice(0, rows).map((document, index) => beforeRow(document, index, placeOf, outcome)));
   byId("after").replaceChildren(...results.slice(0, rows).map((result, place) => afterRow(result, place, axis, outcome, open)));
+  if (results.length < documents.length) byId("after").append(restRow(results.length, documents.length - results.length));
   const more = byId("more");
   more.hidden = rows >= documents.length;
   more.textContent = t("more", { count: documents.length });
@@ -39,13 +41,19 @@ export function redrawBoard() {
 
 function beforeRow(document, index, placeOf, outcome) {
   const left = !placeOf.has(index);
-  const row = make("li", { class: left ? "cell left-out" : "cell", "data-index": index, style: null },
+  const row = make("li", { class: left ? "cell left-out" : "cell", "data-index": index },
     make("span", { class: "chip" }, String(index + 1)),
     make("span", { class: "text", dir: "auto" }, excerpt(shown(document))),
   );
   row.style.gridRow = String(index + 1);
-  if (left) row.append(make("span", { class: "note" }, t("notShown", { count: outcome.results.length })));
   hover(row, index);
+  return row;
+}
+
+/** What top_k leaves out, said once below the list. */
+function restRow(shownCount, count) {
+  const row = make("li", { class: "cell rest" }, t(count === 1 ? "restOne" : "rest", { count, top: shownCount }));
+  row.style.gridRow = String(shownCount + 1);
   return row;
 }
 
@@ -91,23 +99,23 @@ function notes(result, outcome) {
   return found.length ? make("span", { class: "notes" }, ...found) : null;
 }
 
+/** What the bars reach over: 0 to 1, or a little more than the logits at hand. */
 function axisOf(values, scores) {
   if (scores !== "raw") return { low: 0, high: 1 };
-  const low = Math.min(0, ...values), high = Math.max(0, ...values);
-  return { low, high: high === low ? low + 1 : high };
+  const lowest = Math.min(...values), highest = Math.max(...values);
+  const low = lowest - Math.max(0.05 * (highest - lowest), 0.01);
+  return { low, high: highest };
 }
 
-/** A bar from zero to the score; logits below zero go to the left of it. */
+/** A bar that ends at the score, with a mark where 0 is. */
 function bar(score, { low, high }) {
-  const scale = 100 / (high - low);
-  const from = (Math.min(score, 0) - low) * scale, to = (Math.max(score, 0) - low) * scale;
-  const fill = make("span", { class: score < 0 ? "fill below" : "fill" });
-  fill.style.insetInlineStart = `${from}%`;
-  fill.style.width = `${Math.max(to - from, 0.4)}%`;
+  const share = (value) => `${Math.max(0.4, (100 * (value - low)) / (high - low))}%`;
+  const fill = make("span", { class: "fill" });
+  fill.style.width = share(score);
   const whole = make("span", { class: "bar", "aria-hidden": "true" }, fill);
-  if (low < 0) {
+  if (low < 0 && high > 0) {
     const zero = make("span", { class: "zero" });
-    zero.style.insetInlineStart = `${-low * scale}%`;
+    zero.style.insetInlineStart = share(0);
     whole.append(zero);
   }
   return whole;
@@ -130,7 +138,7 @@ export function drawLines(fresh = false) {
   const before = new Map([...byId("before").children].map((row) => [row.dataset.index, row]));
   const paths = [];
   for (const [place, row] of [...byId("after").children].entries()) {
-    const from = before.get(row.dataset.index);
+    const from = before.get(row.dataset.index); // none for what says how many were left out
     if (!from) continue;
     const a = from.getBoundingClientRect(), b = row.firstElementChild.getBoundingClientRect();
     const x1 = a.right - board.left + 3, x2 = b.left - board.left - 3;

@@ -4,58 +4,18 @@ import { drawBoard, drawLines } from "./board.js";
 import { calls } from "./calls.js";
 import { byId, kept, make } from "./dom.js";
 import { explanationView } from "./explain.js";
+import { listenForKeys, rankKey, showHelp } from "./keyboard.js";
 import { decodeState, encodeState, parseDocuments, shown } from "./parse.js";
 import { samples, sampleText } from "./samples.js";
+import { base, call, Refused } from "./server.js";
 import { browserLanguage, duration, language, number, speak, t } from "./words.js";
 
-const base = new URL(".", location.href).href.replace(/\/$/, "");
 const LONGEST_LINK = 60_000;
-const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
 
 let models = [];
 let running = null; // AbortController of the request in work
 let answered = null; // {body, documents, answer, elapsed} that the board shows
 let tab = 0;
-
-// ---- the server ----
-
-class Refused extends Error {
-  constructor(status, message, retryAfter) {
-    super(message);
-    this.status = status;
-    this.retryAfter = retryAfter;
-  }
-}
-
-async function call(path, body, signal) {
-  const key = byId("key").value.trim();
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  const options = { headers, signal, credentials: "omit" };
-  if (body !== undefined) {
-    Object.assign(options, { method: "POST", body: JSON.stringify(body) });
-    headers["Content-Type"] = "application/json";
-  }
-  let response;
-  try {
-    response = await fetch(`${base}/${path}`, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refused(0, t("offline"));
-  }
-  const text = await response.text();
-  let value = null;
-  try { value = text ? JSON.parse(text) : {}; } catch { /* said below */ }
-  if (!response.ok) throw new Refused(response.status, messageOf(value) ?? response.statusText, response.headers.get("Retry-After"));
-  if (value === null) throw new Refused(response.status, t("notAnswer"));
-  return value;
-}
-
-function messageOf(value) {
-  for (const part of [value?.message, value?.detail, value?.error?.message, value?.error]) {
-    if (typeof part === "string" && part) return part;
-  }
-  return null;
-}
 
 async function loadModels() {
   const select = byId("model");
@@ -127,6 +87,7 @@ async function rank() {
     answered = { body, documents, answer, elapsed: performance.now() - began };
     byId("error").hidden = true;
     showAnswer();
+    if (byId("results").getBoundingClientRect().top > innerHeight - 120) byId("results").scrollIntoView();
     const first = answer.results[0];
     say(first ? t("done", {
       count: number(documents.length), ms: duration(answered.elapsed), first: first.index + 1, text: shown(documents[first.index]).slice(0, 160),
@@ -139,6 +100,11 @@ async function rank() {
     running = null;
     busy(false);
   }
+}
+
+function stop() {
+  running?.abort();
+  return running !== null;
 }
 
 function complain(id, key) {
@@ -159,8 +125,8 @@ function showError(error) {
   const title = error.status === 401 ? t("keyTitle") : error.status === 0 ? t("offlineTitle")
     : error.status === null ? "" : t("errorTitle", { status: error.status });
   byId("error-title").textContent = title;
-  const retry = error.retryAfter ? ` ${t("retry", { seconds: error.retryAfter })}` : "";
-  byId("error-text").textContent = error.message + retry;
+  byId("error-text").textContent = error.message;
+  byId("error-retry").textContent = error.retryAfter ? t("retry", { seconds: error.retryAfter }) : "";
   byId("error").hidden = false;
   say("");
   if (error.status === 401) wantKey();
@@ -309,7 +275,7 @@ function setLanguage(name) {
   other.textContent = language() === "zh" ? "English" : "中文";
   other.lang = language() === "zh" ? "en" : "zh";
   byId("rank").firstElementChild.textContent = t(running ? "stop" : "rank");
-  byId("rank-key").textContent = APPLE ? "⌘↵" : "Ctrl ↵";
+  byId("rank-key").textContent = rankKey;
   setTheme(kept.get("localStorage", "resift-theme") ?? "auto");
   showDetected();
   showHelp();
@@ -333,46 +299,6 @@ function nextTheme() {
   setTheme(order[(order.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3]);
 }
 
-function showHelp() {
-  const keys = [
-    [APPLE ? "⌘ ↵" : "Ctrl ↵", "helpRank"], ["/", "helpQuery"], ["↑ ↓", "helpMove"], ["↵", "helpOpen"],
-    ["Esc", "helpClose"], ["c", "helpCopy"], ["?", "helpHelp"],
-  ];
-  byId("help-list").replaceChildren(...keys.flatMap(([key, word]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, t(word))]));
-}
-
-// ---- keyboard ----
-
-function onKey(event) {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    rank();
-  } else if (event.key === "Escape" && running) running.abort();
-  else if (event.key === "Escape") closePanel(event);
-  else if (typing || event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
-  else if (event.key === "/") {
-    event.preventDefault();
-    byId("query").focus();
-  } else if (event.key === "?") byId("help").showModal();
-  else if (event.key === "c" && answered) byId("copy").click();
-  else if (event.key === "ArrowDown" || event.key === "ArrowUp") step(event);
-}
-
-function closePanel(event) {
-  const row = event.target.closest?.("#after li");
-  if (row?.querySelector(".panel")) row.firstElementChild.click();
-}
-
-function step(event) {
-  const buttons = [...byId("after").querySelectorAll(".result")];
-  if (!buttons.length || event.target.closest("#code")) return;
-  event.preventDefault();
-  const at = buttons.indexOf(document.activeElement);
-  const next = event.key === "ArrowDown" ? at + 1 : at < 0 ? 0 : at - 1;
-  buttons[Math.max(0, Math.min(buttons.length - 1, next))].focus();
-}
-
 function onTabKey(event) {
   const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!move) return;
@@ -393,8 +319,7 @@ function chooseSample(sample) {
 function listen() {
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (running) running.abort();
-    else rank();
+    if (!stop()) rank();
   });
   byId("documents").addEventListener("input", showDetected);
   byId("read-as").addEventListener("change", showDetected);
@@ -415,7 +340,7 @@ function listen() {
   byId("keys").addEventListener("click", () => byId("help").showModal());
   byId("help-close").addEventListener("click", () => byId("help").close());
   byId("tabs").addEventListener("keydown", onTabKey);
-  document.addEventListener("keydown", onKey);
+  listenForKeys({ rank, stop, copy: () => answered && byId("copy").click() });
   new ResizeObserver(() => drawLines()).observe(byId("board"));
 }
 

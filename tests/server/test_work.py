@@ -213,6 +213,37 @@ def test_a_document_half_of_whose_windows_are_scored_is_pending(checkpoint: Path
     run(late())
 
 
+def test_a_deadline_at_any_moment(checkpoint: Path, reranker: Reranker) -> None:
+    """Whatever the threads are at: what is told as a score is the pair's score."""
+
+    async def late() -> None:
+        alarms = Alarms()
+        work = pairs(300)
+        expected = reranker.score(work).tolist()
+        async with running({"tiny": checkpoint}, max_batch_tokens=300, timer=alarms) as (service, _, recorder):
+            answers = []
+            for turns in range(0, 400, 5):
+                task = asyncio.create_task(service.run(Work(pairs=work, deadline=5.0)))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if turns:
+                    alarms.ring()
+                    answers += await asyncio.gather(task, return_exceptions=True)
+                else:
+                    await task
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    assert isinstance(answer, DeadlinePassed)
+                    continue
+                assert len(answer.scored) == 300 and sorted(answer.order) == list(range(300))
+                assert answer.partial is any(item.pending for item in answer.scored)
+                for item, score in zip(answer.scored, expected, strict=True):
+                    assert item.score == (LOWEST["sigmoid"] if item.pending else score)
+            assert recorder.tokens[-1] == 0
+
+    run(late())
+
+
 @pytest.mark.parametrize("deadline", [None, 5.0])
 def test_nothing_known_at_the_deadline(checkpoint: Path, deadline: float | None) -> None:
     async def late() -> None:

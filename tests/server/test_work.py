@@ -45,16 +45,23 @@ def reranker(checkpoint: Path) -> Iterator[Reranker]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No thread and no request outlives a test."""
+def no_thread_left() -> Iterator[None]:
+    """No thread outlives a test."""
     threads = set(threading.enumerate())
     yield
     left = [t.name for t in set(threading.enumerate()) - threads if t.name.startswith("resift")]
     assert not left
+
+
+@pytest.fixture
+def no_request_left() -> Iterator[None]:
+    """No request outlives a test: looked at in some tests only, because it takes half a second."""
+    yield
     gc.collect()
     assert not [item for item in gc.get_objects() if isinstance(item, Request)]
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_many_at_once_have_their_own_scores(checkpoint: Path, reranker: Reranker) -> None:
     async def many() -> None:
         async with running({"tiny": checkpoint}, max_batch_tokens=500) as (service, _, recorder):
@@ -118,6 +125,7 @@ def test_a_cancelled_request_takes_its_work_along(checkpoint: Path, reranker: Re
     run(cancelled())
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_cancelled_at_any_moment(checkpoint: Path, reranker: Reranker) -> None:
     async def cancelled() -> None:
         expected = reranker.score(pairs(30)).tolist()
@@ -213,6 +221,7 @@ def test_a_document_half_of_whose_windows_are_scored_is_pending(checkpoint: Path
     run(late())
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_a_deadline_at_any_moment(checkpoint: Path, reranker: Reranker) -> None:
     """Whatever the threads are at: what is told as a score is the pair's score."""
 
@@ -444,6 +453,7 @@ def test_an_engine_that_breaks_on_one_request(checkpoint: Path, reranker: Rerank
     run(fails())
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_an_engine_that_fails_on_all(checkpoint: Path) -> None:
     async def fails() -> None:
         async with running({"tiny": checkpoint}) as (service, engine, recorder):

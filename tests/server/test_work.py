@@ -389,6 +389,30 @@ def test_one_document_on_which_the_engine_fails(checkpoint: Path, reranker: Rera
     run(fails())
 
 
+def test_an_engine_that_breaks_on_one_request(checkpoint: Path, reranker: Reranker) -> None:
+    """Not the document's own fault: its request fails as a whole, and no other."""
+
+    async def fails() -> None:
+        async with running({"tiny": checkpoint}) as (service, engine, _):
+
+            def fault(batch: PackedBatch) -> None:
+                if max(batch.offsets[1:] - batch.offsets[:-1]) > 60:
+                    raise EngineError("it broke")
+
+            engine.fault = fault
+            bad = Work(pairs=[*pairs(10, words=2), (QUERY, "the poisonous " * 5)])
+            others = [pairs(5, f"neighbour {i}", words=1) for i in range(6)]
+            answers = await asyncio.gather(
+                service.run(bad), *(service.run(Work(pairs=work)) for work in others), return_exceptions=True
+            )
+            assert isinstance(answers[0], EngineFailed) and "it broke" in str(answers[0])
+            for answer, work in zip(answers[1:], others, strict=True):
+                assert not isinstance(answer, BaseException)
+                assert [item.score for item in answer.scored] == reranker.score(work).tolist()
+
+    run(fails())
+
+
 def test_an_engine_that_fails_on_all(checkpoint: Path) -> None:
     async def fails() -> None:
         async with running({"tiny": checkpoint}) as (service, engine, recorder):

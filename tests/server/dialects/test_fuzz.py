@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.server.dialects.conftest import SETTINGS, Client
 from tests.server.dialects.fake import FakeService
 
-PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score", "/predict", "/v1/ranking", "/v1/reranking")
+PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score", "/predict", "/similarity", "/v1/ranking",
+         "/v1/reranking")  # fmt: skip
 FIELDS = (
     "query", "queries", "text_1", "text_2", "data_1", "data_2", "items", "texts", "documents", "passages", "input",
     "inputs", "model", "top_n", "top_k", "return_documents", "return_text", "return_input", "raw_scores", "truncate",

@@ -17,7 +17,7 @@ from resift.server.edges.logs import LONGEST, configure_logs
 from resift.server.settings import Limits, Settings
 from tests.server.edges.harness import PAGE, PATIENCE, edge
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 LOCKED = Settings(api_keys=("first", "zweiter-schlüssel"))
 
 

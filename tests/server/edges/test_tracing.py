@@ -7,7 +7,7 @@ from resift.server.edges.tracing import NoTracing, open_tracing
 from resift.server.records import Timings
 from tests.server.edges.harness import edge
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 
 def test_a_request_is_a_span_under_the_callers() -> None:

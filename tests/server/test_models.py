@@ -11,6 +11,7 @@ import pytest
 from resift.errors import InputError
 from resift.loading.checkpoint import load_text_side
 from resift.loading.source import ModelSource, locate
+from resift.server import models as served_models
 from resift.server.errors import UnknownModel
 from resift.server.models import ServedModel, ServedModels, fingerprint
 from resift.server.records import Work
@@ -73,6 +74,13 @@ def test_what_a_score_depends_on_is_in_the_key(checkpoint: Path, tmp_path: Path)
         key(served(checkpoint, "another name")),
     ]
     assert set(same) == {keys[0]}
+
+
+def test_another_version_has_other_keys(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache on disk outlives an upgrade, after which a text's tokens or a kernel's sums may be others."""
+    before = key(served(checkpoint))
+    monkeypatch.setattr(served_models, "_PROGRAMS", ("0.0.9", "0.1"))
+    assert key(served(checkpoint)) != before
 
 
 def test_other_files_other_keys(checkpoint: Path, tmp_path: Path) -> None:

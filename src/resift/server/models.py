@@ -10,6 +10,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import cast, get_args
 
+import tokenizers
+
+from resift import __version__
 from resift.errors import InputError
 from resift.loading.checkpoint import TextSide
 from resift.loading.source import ModelSource
@@ -26,6 +29,8 @@ from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation,
 
 _DEFAULT_MAX_LENGTH = 512
 _LONGEST_TEMPLATE = 10_000
+_PROGRAMS = (__version__, tokenizers.__version__)
+"""What makes scores of texts, beside the model: a cache on disk outlives an upgrade, and its scores must not."""
 _POLICIES = 256
 """Policies that are kept for the next request with the same options."""
 
@@ -157,7 +162,7 @@ class ServedModel:
             encoder=PairEncoder(self._text.tokenizer, spec, limits=limits, features=self._features),
             windows=options.windows,
             template=Template(fields) if fields is not None else None,
-            keys=Keys(repr((self._weights, replace(info, scores="raw"), limits, options.windows)).encode()),
+            keys=Keys(repr((_PROGRAMS, self._weights, replace(info, scores="raw"), limits, options.windows)).encode()),
             info=info,
             unknown_id=self._text.unknown_id,
             special_tokens=spec.special_tokens,

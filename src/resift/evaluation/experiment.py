@@ -123,7 +123,7 @@ class _Analysis:
 
     def report(self, facts: Mapping[str, object]) -> Report:
         plan = self.plan
-        comparisons = self._comparisons(range(len(plan.queries)))
+        comparisons = self._comparisons()
         return {
             "format": FORMAT,
             **facts,
@@ -137,7 +137,7 @@ class _Analysis:
             "rows": self._rows(),
             "ceiling": self._ceiling(),
             "comparisons": [asdict(one) for one in comparisons],
-            "groups": [group for by in ("language", "dataset") for group in self._groups(by)],
+            "groups": self._groups(),
             "changes": [self._changes(name) for name in self.scored],
             "methods": methods(plan, self.primary, rounds=self.settings.rounds),
             "queries": self._queries(),
@@ -212,30 +212,39 @@ class _Analysis:
         deepest = [row_name(name, self.plan.depths[-1]) for name in self.scored]
         return against_first + [(later, first) for i, first in enumerate(deepest) for later in deepest[i + 1 :]]
 
-    def _comparisons(self, places: Sequence[int]) -> list[Comparison]:
-        at = np.array(places, np.intp)
-        clusters = self.plan.clusters
+    def _comparisons(self) -> list[Comparison]:
         return compare_rows(
             self._pairs(),
-            {row: values[self.primary][at] for row, values in self.values.items()},
-            clusters=[clusters[i] for i in places] if clusters is not None else None,
+            {row: values[self.primary] for row, values in self.values.items()},
+            clusters=self.plan.clusters,
             rounds=self.settings.rounds,
             seed=self.settings.seed,
         )
 
-    def _groups(self, by: str) -> list[dict[str, Any]]:
-        """Return the deepest rows for each language (or dataset); none where all queries are of one."""
-        places: dict[str, list[int]] = {}
-        for place, query in enumerate(self.plan.queries):
-            places.setdefault(getattr(query, by) or "unknown", []).append(place)
-        if len(places) < _LEAST_IN_GROUP:
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the deepest rows by language and by dataset; none where all queries are of one.
+
+        Datasets that are one language each would say the same twice.
+        """
+        languages = [query.language or "unknown" for query in self.plan.queries]
+        datasets = [query.dataset or "unknown" for query in self.plan.queries]
+        same = len(set(zip(languages, datasets, strict=True))) == len(set(languages)) == len(set(datasets))
+        by_dataset = [] if same else self._groups_by("dataset", datasets)
+        return self._groups_by("language", languages) + by_dataset
+
+    def _groups_by(self, by: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        if len(set(names)) < _LEAST_IN_GROUP:
             return []
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(names):
+            places.setdefault(name, []).append(place)
         deepest = [row_name(name, self.plan.depths[-1]) for name in self.scored]
         groups: list[dict[str, Any]] = []
         for name in sorted(places):
             at = np.array(places[name], np.intp)
             values = {row: self.values[row][self.primary][at] for row in (FIRST_STAGE, *deepest)}
-            clusters = [self.plan.clusters[i] for i in places[name]] if self.plan.clusters is not None else None
+            whole = self.plan.clusters
+            clusters = [whole[i] for i in places[name]] if whole is not None else None
             groups.append(
                 {
                     "by": by,

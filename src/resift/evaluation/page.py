@@ -80,7 +80,10 @@ def _compared(one: Mapping[str, Any] | None) -> list[str]:
 
 def _plots(report: Report) -> Iterator[str]:
     numbers = {model: 1 + i % _COLOURS for i, model in enumerate(report["models"])}
-    yield f"<h2>Pictures</h2><p class='soft'>{escape(report['primary'])}; lines and whiskers are 95% intervals.</p>"
+    yield (
+        f"<h2>Pictures</h2><p class='soft'>{escape(report['primary'])}. Whiskers are 95% intervals; in the first two "
+        "pictures those of the change, drawn from the first stage: a model differs where they miss its line.</p>"
+    )
     yield _legend({FIRST_STAGE: 0, **numbers, "best order": -1})
     yield "<div class='plots'>"
     yield _figure("How deep to rerank", _depth_plot(report, numbers))
@@ -90,39 +93,48 @@ def _plots(report: Report) -> Iterator[str]:
     yield "</div>"
     for by in dict.fromkeys(group["by"] for group in report["groups"]):
         yield f"<h3>By {escape(by)}</h3>"
-        yield _figure("", _group_plot(report, by, numbers))
+        yield _figure("Whiskers: each value by itself", _group_plot(report, by, numbers))
         yield from _group_table(report, by)
 
 
 def _depth_plot(report: Report, numbers: Mapping[str, int]) -> str:
-    primary, first = report["primary"], report["rows"][0]
-    depths = report["depths"]
-    flat = Series(FIRST_STAGE, [(depth, first["means"][primary]) for depth in depths], 0)
+    primary, depths = report["primary"], report["depths"]
+    level = report["rows"][0]["means"][primary]
+    compared = against_first(report)
+    flat = Series(FIRST_STAGE, [(depth, level) for depth in depths], 0)
     best = [(ceiling["depth"], ceiling["means"][primary]) for ceiling in report["ceiling"]]
     models = [
         Series(
             model,
             [(row["depth"], row["means"][primary]) for row in _rows(report, model)],
             number,
-            [(row["interval"][0], row["interval"][1]) for row in _rows(report, model)],
+            [_around(level, compared[row["name"]]) for row in _rows(report, model)],
         )
         for model, number in numbers.items()
     ]
     return lines([Series("best order", best, -1), flat, *models], x="candidates reranked", y=primary)
 
 
+def _around(level: float, one: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the interval of the change, drawn from the first stage's level."""
+    low, high = one["interval"]
+    return level + low, level + high
+
+
 def _time_plot(report: Report, numbers: Mapping[str, int]) -> str:
     primary = report["primary"]
+    level = report["rows"][0]["means"][primary]
+    compared = against_first(report)
     series = []
     for model, number in numbers.items():
         rows = [row for row in _rows(report, model) if row["milliseconds_p50"]]
         points = [(row["milliseconds_p50"], row["means"][primary]) for row in rows]
         if points:
-            series.append(Series(model, points, number, labels=[str(row["depth"]) for row in rows]))
+            bounds = [_around(level, compared[row["name"]]) for row in rows]
+            series.append(Series(model, points, number, bounds, [str(row["depth"]) for row in rows]))
     if not series:
         return ""
     times = [point[0] for one in series for point in one.points]
-    level = report["rows"][0]["means"][primary]
     flat = Series(FIRST_STAGE, [(min(times), level), (max(times), level)], 0)
     return lines([flat, *series], x="milliseconds for one query (median)", y=primary, log_x=True)
 

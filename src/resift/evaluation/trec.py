@@ -43,7 +43,7 @@ def read_qrels(file: Path) -> dict[str, dict[str, int]]:
             raise problem(file, number, f"{len(fields)} columns; {_QRELS}")
         value = _grade(grade)
         if value is None:
-            if number == 1 and not grade.lstrip("-").isdigit():
+            if number == 1 and line.count("\t") == 2 and not any(letter.isdigit() for letter in grade):
                 continue  # a header
             raise problem(file, number, f"the grade {grade!r} is not a whole number; {_QRELS}")
         grades = qrels.setdefault(query.strip(), {})

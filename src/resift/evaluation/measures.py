@@ -38,9 +38,13 @@ class Meter:
         self._asked = {str(measure): measure for measure in map(_parse, metrics)}
         self.names = list(self._asked)
         plain = {query: dict(grades) for query, grades in qrels.items() if grades}
-        self._measured = {name: _measurable(measure, plain) for name, measure in self._asked.items()}
+        groups: dict[str, dict[Any, str]] = {}
+        for name, measure in self._asked.items():
+            # Subtle: ir_measures 0.4 gives an nDCG without gains those of one that has them, so each is alone.
+            alone = name if measure.NAME == "nDCG" else ""
+            groups.setdefault(alone, {})[_measurable(measure, plain)] = name
         try:
-            self._evaluator: Any = ir_measures.evaluator(list(self._measured.values()), plain)
+            self._evaluators = [(ir_measures.evaluator(list(group), plain), group) for group in groups.values()]
         except ValueError as error:
             raise InputError(f"{', '.join(self.names)}: {error}") from error
 
@@ -52,13 +56,10 @@ class Meter:
         wanted = {query: strictly_falling(run[query]) for query in queries if run.get(query)}
         place = {query: i for i, query in enumerate(queries)}
         values = {name: np.zeros(len(queries)) for name in self.names}
-        back: dict[Any, list[str]] = {}
-        for name, measure in self._measured.items():
-            back.setdefault(measure, []).append(name)
-        for found in self._evaluator.iter_calc(wanted) if wanted else ():
-            if found.query_id in place:
-                for name in back[found.measure]:
-                    values[name][place[found.query_id]] = found.value
+        for evaluator, group in self._evaluators if wanted else ():
+            for found in evaluator.iter_calc(wanted):
+                if found.query_id in place:
+                    values[group[found.measure]][place[found.query_id]] = found.value
         return values
 
 

@@ -55,13 +55,13 @@ def warnings(report: Report) -> Iterator[str]:
     out = data["left_out"]
     if data["questions"] < _FEW:
         yield f"{data['questions']} questions say little: a few hundred tell differences of 0.02 apart"
-    for name, why in (
-        ("unjudged", "have no judgement and are left out"),
-        ("nothing_relevant", "have nothing relevant and are left out"),
-        ("nothing_found", "have no candidates and count as 0"),
+    for name, what in (
+        ("unjudged", "queries without any judgement, left out"),
+        ("nothing_relevant", "queries with nothing relevant, left out"),
+        ("nothing_found", "queries without candidates, counted as 0"),
     ):
         if out[name]:
-            yield f"{len(out[name])} queries {why} (the first: {out[name][0]})"
+            yield f"{what}: {len(out[name])} (the first: {out[name][0]})"
     deepest = report["ceiling"][-1]
     if deepest["recall"] < 1 - _LITTLE:
         yield (

@@ -98,7 +98,7 @@ class ScoreCache:
             "query": _digest(query),
             "documents": [_digest(document) for document in documents],
             "scores": list(scores),
-            "seconds": round(seconds, 6),
+            "seconds": seconds,
         }
         line = json.dumps(row).encode()
         self._load(line)
@@ -158,7 +158,7 @@ def _slice(
             return known, took
     start = time.perf_counter()
     given = scorer.score([(query, document) for document in documents])
-    took = time.perf_counter() - start
+    took = round(time.perf_counter() - start, 6)
     scores = np.asarray(given, np.float64)
     if scores.shape != (len(documents),) or not np.isfinite(scores).all():
         raise InputError(

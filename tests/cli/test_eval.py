@@ -51,8 +51,8 @@ def test_a_table_a_verdict_and_what_was_left_out(run_cli: RunCli, judged: str) -
 
 
 def test_models_precisions_depths(run_cli: RunCli, judged: str) -> None:
-    ran = run_cli("eval", judged, "--model", "a/m", "--model", "b/n", "--precision", "fp32", "int8", "--depth", "2", "3",
-                  "--json", "--rounds", "50")  # fmt: skip
+    models = ["--model", "a/m", "--model", "b/n", "--precision", "fp32", "int8"]
+    ran = run_cli("eval", judged, *models, "--depth", "2", "3", "--json", "--rounds", "50")
     report = json.loads(ran.out)
     assert report["models"] == ["m fp32", "m int8", "n fp32", "n int8"]
     assert report["depths"] == [2, 3]

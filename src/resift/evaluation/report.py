@@ -54,7 +54,7 @@ def warnings(report: Report) -> Iterator[str]:
     data = report["dataset"]
     out = data["left_out"]
     if data["questions"] < _FEW:
-        yield f"{data['questions']} questions say little: a few hundred tell differences of 0.02 apart"
+        yield f"{data['questions']} questions say little: to tell a difference of 0.03 takes a few hundred"
     for name, what in (
         ("unjudged", "queries without any judgement, left out"),
         ("nothing_relevant", "queries with nothing relevant, left out"),

@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 SOURCES = pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.pyc' -not -name '*.so')
 
-.PHONY: demo test lint parity clean
+.PHONY: demo test lint parity clients clean
 demo: $(VENV)/.installed
 	$(BIN)/resift demo
 
@@ -14,6 +14,10 @@ test: $(VENV)/.test
 # The oracles live: torch, transformers. `make test` compares with golden values that they gave.
 parity: $(VENV)/.parity
 	$(BIN)/python -m pytest -n auto -m parity
+
+# Published clients against a running server; its OpenAPI document against its answers.
+clients: $(VENV)/.clients
+	$(BIN)/python -m pytest -m clients tests/clients
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -29,10 +33,13 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 $(VENV)/.test: $(VENV)/bin/python $(SOURCES)
 	$(BIN)/python -m pip install '.[test]'
 	touch $(VENV)/.installed $@
-# resift itself is installed by now, so these two add the extras' packages and build nothing.
+# resift itself is installed by now, so these three add the extras' packages and build nothing.
 $(VENV)/.parity: $(VENV)/.test
 	$(BIN)/python -m pip install torch==2.13.0
 	$(BIN)/python -m pip install 'resift[parity]'
+	touch $@
+$(VENV)/.clients: $(VENV)/.test
+	$(BIN)/python -m pip install 'resift[clients]'
 	touch $@
 $(VENV)/.lint: $(VENV)/.test
 	$(BIN)/python -m pip install 'resift[lint]'

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     if options.exports is None:
         options.exports = options.scratch / "exports"
-    show({**bench(make_request(options, locate(folder), description)), "commit": _commit()}, options)
+    show({**bench(make_request(options, locate(folder), description)), "commit": commit()}, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Return the commit of the tree, with a + when it has changes."""
     try:
         command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty=+", "--abbrev=12"]

@@ -8,7 +8,10 @@ import pytest
 import resift
 
 NAMES = [
+    "AsyncClient",
+    "Client",
     "CrossEncoder",
+    "Explanation",
     "FlagReranker",
     "PairScore",
     "RankedDocument",
@@ -19,7 +22,7 @@ NAMES = [
     "Window",
     "Windows",
 ]
-HEAVY = ["torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm"]
+HEAVY = ["torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx"]
 
 
 def test_public_names() -> None:
@@ -42,3 +45,9 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_the_api_loads_no_framework() -> None:
     assert loaded_by("from resift import Reranker, FlagReranker, CrossEncoder") <= {"numpy", "tokenizers"}
+
+
+def test_the_client_loads_no_engine() -> None:
+    assert loaded_by("from resift import Client, AsyncClient") == {"numpy"}
+    # httpx has a command of its own, which imports rich where that is installed.
+    assert loaded_by("from resift import Client; Client()") <= {"numpy", "httpx", "rich"}

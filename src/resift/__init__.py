@@ -7,15 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from resift.client.client import AsyncClient, Client
     from resift.compat.cross_encoder import CrossEncoder
     from resift.compat.flag import FlagReranker
     from resift.errors import ResiftError, ResiftWarning
+    from resift.explanation import Explanation
     from resift.reranker import Reranker
     from resift.types import PairScore, RankedDocument, ScoreInfo, Window, Windows
 
 __version__ = "0.1.0"
 __all__ = [
+    "AsyncClient",
+    "Client",
     "CrossEncoder",
+    "Explanation",
     "FlagReranker",
     "PairScore",
     "RankedDocument",
@@ -27,7 +32,10 @@ __all__ = [
     "Windows",
 ]
 _HOME = {
+    "AsyncClient": "client.client",
+    "Client": "client.client",
     "CrossEncoder": "compat.cross_encoder",
+    "Explanation": "explanation",
     "FlagReranker": "compat.flag",
     "PairScore": "types",
     "RankedDocument": "types",

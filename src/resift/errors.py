@@ -12,7 +12,17 @@
     ├── DeviceError         a device, precision or kernel that this machine does not have
     ├── VerificationFailed  a quantised model is further from full precision than it may be
     ├── MissingExtra        an optional dependency is not installed: also an ImportError
-    └── EngineClosed        the engine was closed and is used again
+    ├── EngineClosed        the engine was closed and is used again
+    ├── EngineError         the engine failed on a batch
+    │   └── EngineLost      its process ended or hung while it worked
+    └── ServerError         a server's answer to `Client`: `status`, `request_id` and `retry_after` where it said them
+        ├── Rejected        400, 422: it cannot read or score the request: also an InputError
+        ├── Unauthorized    401, 403: no API key, or one that it does not know
+        ├── UnknownModel    404: a model that it was not started with
+        ├── TooLarge        413: over one of its limits: also an InputError
+        ├── Overloaded      429: its queue is full
+        ├── Unavailable     503, or nobody answers at that address: also a ConnectionError
+        └── TimedOut        408, 504, or the caller's own timeout passed: also a TimeoutError
 
 Every message says what was given, what was expected and what to do. `hint` holds that last part where it is
 a command or a step of its own; the command line prints it on a line that begins with `hint:`.
@@ -95,6 +105,66 @@ class MissingExtra(ResiftError, ImportError):
 
 class EngineClosed(ResiftError, RuntimeError):
     """The engine was closed and is used again."""
+
+
+class EngineError(ResiftError):
+    """The engine failed on a batch, for a reason that is not in the batch's data."""
+
+
+class EngineLost(EngineError):
+    """The process of the engine ended or hung while it worked."""
+
+
+class ServerError(ResiftError):
+    """A server did not answer a request as asked.
+
+    Attributes:
+        status: of its HTTP answer; None when there was none.
+        request_id: what the server's log calls the request; None when it did not say.
+        retry_after: seconds after which it asked to be called again; None when it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class Rejected(ServerError, InputError):
+    """The server cannot read the request, or cannot score what is in it."""
+
+
+class Unauthorized(ServerError):
+    """There was no API key, or one that the server does not know."""
+
+
+class UnknownModel(ServerError):
+    """The server was not started with this model."""
+
+
+class TooLarge(ServerError, InputError):
+    """The request is over a limit of the server, which the message names."""
+
+
+class Overloaded(ServerError):
+    """The server's queue is full."""
+
+
+class Unavailable(ServerError, ConnectionError):
+    """The server is starting, restarting or shutting down, or nobody answers at its address."""
+
+
+class TimedOut(ServerError, TimeoutError):
+    """Neither the server nor the caller wanted to wait any longer."""
 
 
 class ResiftWarning(UserWarning):

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,14 @@ import numpy as np
 from resift.closing import Closing
 from resift.engine.engine import Engine
 from resift.engine.select import make_backend
-from resift.errors import InputError, PairError
+from resift.errors import InputError
+from resift.explanation import Explanation, explain
 from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import locate
 from resift.scoring import PairLogit, PairScorer, sigmoid
 from resift.text.encode import PairEncoder
 from resift.text.features import load_features
+from resift.text.inputs import as_groups, as_list, as_pair, check_top_k, one_of, positive
 from resift.text.template import Template, document_text, scrub
 from resift.text.truncation import Limits
 from resift.types import (
@@ -127,7 +129,7 @@ class Reranker(Closing):
             threads=threads,
             stored=checkpoint.precision,
         )
-        budget = _positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
+        budget = positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
         self._folder = source.folder
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer
@@ -149,7 +151,7 @@ class Reranker(Closing):
         self._configure(
             _Options(
                 max_length=limit,
-                query_max_length=_positive("query_max_length", query_max_length, limit * 3 // 4),
+                query_max_length=positive("query_max_length", query_max_length, limit * 3 // 4),
                 truncation=truncation,
                 scores=scores,
                 windows=windows,
@@ -195,7 +197,7 @@ class Reranker(Closing):
         view._configure(
             _Options(
                 max_length=limit,
-                query_max_length=_positive("query_max_length", query_max_length, query_limit),
+                query_max_length=positive("query_max_length", query_max_length, query_limit),
                 truncation=old.truncation if truncation is None else truncation,
                 scores=old.scores if scores is None else scores,
                 windows=old.windows if windows is None else windows,
@@ -224,7 +226,7 @@ class Reranker(Closing):
 
     def score_details(self, pairs: Iterable[Pair]) -> list[PairScore]:
         """Return a record for each (query, document) pair, in input order: score, truncation, window."""
-        texts = [self._pair(i, pair) for i, pair in enumerate(_items(pairs, "pairs"))]
+        texts = [self._pair(i, pair) for i, pair in enumerate(as_list(pairs, "pairs"))]
         return [self._details(scored) for scored in self._run(texts)]
 
     def rank(self, query: str, documents: Iterable[Document], *, top_k: int | None = None) -> list[RankedDocument]:
@@ -239,12 +241,8 @@ class Reranker(Closing):
         self, queries: Iterable[str], documents: Iterable[Iterable[Document]], *, top_k: int | None = None
     ) -> list[list[RankedDocument]]:
         """Rank a list of documents for each query, all in one run; returns one ranking a query."""
-        if top_k is not None and top_k < 0:
-            raise InputError(f"top_k is {top_k}, expected 0 or more, or None for all")
-        asked = _items(queries, "queries")
-        lists = [_items(group, "documents") for group in _items(documents, "documents")]
-        if len(asked) != len(lists):
-            raise InputError(f"{len(asked)} queries and {len(lists)} lists of documents: expected one list a query")
+        check_top_k(top_k)
+        asked, lists = as_groups(queries, documents)
         texts = [
             self._pair(i, (query, document))
             for query, group in zip(asked, lists, strict=True)
@@ -252,6 +250,21 @@ class Reranker(Closing):
         ]
         scored = iter(self._run(texts))
         return [self._ranking(group, [next(scored) for _ in group], top_k) for group in lists]
+
+    def explain(self, query: str, document: Document) -> Explanation:
+        """Return what each sentence of the document did for its score: leave it out and score again.
+
+        All these variants are scored in one call, and some more in a second one that measures how far the answer can be
+        trusted. Documents of more than 64 sentences are left out in groups. With windows the whole text is read.
+        """
+        asked, text = self._pair(0, (query, document))
+        read = len(text) if self._options.windows is not None else self._encoder.read_to(asked, text)
+        return explain(
+            text,
+            lambda texts: [scored.logit for scored in self._run([(asked, variant) for variant in texts])],
+            read=read,
+            scores=self._options.scores,
+        )
 
     async def ascore(self, pairs: Iterable[Pair]) -> Float32:
         """`score` in a worker thread."""
@@ -269,32 +282,21 @@ class Reranker(Closing):
 
     def _configure(self, options: _Options) -> None:
         """Set the options and what follows from them; called once, before anyone else sees the object."""
-        _one_of("truncation", options.truncation, get_args(Truncation))
-        _one_of("scores", options.scores, get_args(ScoreType))
+        one_of("truncation", options.truncation, get_args(Truncation))
+        one_of("scores", options.scores, get_args(ScoreType))
         if options.windows is not None:
-            _one_of("windows.aggregate", options.windows.aggregate, get_args(Aggregate))
-            _positive("windows.top_k", options.windows.top_k, 1)
+            one_of("windows.aggregate", options.windows.aggregate, get_args(Aggregate))
+            positive("windows.top_k", options.windows.top_k, 1)
         limits = Limits(options.max_length, options.query_max_length, options.truncation)
-        encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
+        self._encoder = PairEncoder(self._tokenizer, self._spec, limits=limits, features=self._features)
         self._options = options
-        self._scorer = PairScorer(encoder, self._engine, unknown_id=self._unknown_id)
+        self._scorer = PairScorer(self._encoder, self._engine, unknown_id=self._unknown_id)
         self._info = replace(
             self._info, scores=options.scores, truncation=options.truncation, max_length=options.max_length
         )
 
     def _pair(self, index: int, pair: object) -> tuple[str, str]:
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise PairError(
-                f"item {index} is {_shown(pair)}, expected a pair (query, document)",
-                hint="one pair alone is written [(query, document)]",
-            )
-        query, document = pair
-        if not isinstance(query, str):
-            raise PairError(f"the query of item {index} is {_shown(query)}, expected a text")
-        if not isinstance(document, str | Mapping):
-            raise PairError(
-                f"the document of item {index} is {_shown(document)}, expected a text or a mapping of fields"
-            )
+        query, document = as_pair(index, pair)
         return scrub(query), document_text(document, self._options.template)
 
     def _run(self, texts: list[tuple[str, str]]) -> list[PairLogit]:
@@ -335,33 +337,8 @@ def _told(progress: Progress, total: int) -> Iterator[Callable[[int, int], None]
         yield None
 
 
-def _items(values: Iterable[object], name: str) -> list:  # type: ignore[type-arg]
-    """Return the values as a list; a text or a mapping, which Python would iterate too, is a mistake."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise PairError(f"{name} is {_shown(values)}, expected a list")
-    return list(values)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{name} is {value!r}, expected one of {', '.join(known)}")
-
-
-def _positive(name: str, value: int | None, default: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} is {value!r}, expected a whole number of at least 1")
-    return value
-
-
 def _max_length(value: int | None, spec: ModelSpec) -> int:
-    limit = _positive("max_length", value, min(_DEFAULT_MAX_LENGTH, spec.max_length))
+    limit = positive("max_length", value, min(_DEFAULT_MAX_LENGTH, spec.max_length))
     if not spec.special_tokens + 2 <= limit <= spec.max_length:
         raise InputError(
             f"max_length is {limit}, expected {spec.special_tokens + 2} to {spec.max_length} (this model's limit)"

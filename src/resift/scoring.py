@@ -74,7 +74,7 @@ class PairScorer:
                 at = 0
                 for texts, pair in zip(chunk, encoded, strict=True):
                     end = at + len(pair.sequences)
-                    results[texts] = _combine(pair, logits[at:end], windows)
+                    results[texts] = combine(logits[at:end], windows, spans=pair.spans, truncated=pair.truncated)
                     at = end
         return [results[pair] for pair in pairs]
 
@@ -82,16 +82,10 @@ class PairScorer:
         """Say once that texts hold what was cut from the vocabulary. Subtle: two threads may both say it."""
         if self._unknown_id is None:
             return
-        lengths = [(s.ids.size, np.count_nonzero(s.ids == self._unknown_id)) for p in encoded for s in p.sequences]
-        unknown = sum(count for _, count in lengths)
-        if unknown:
+        found = unknown_tokens(encoded, self._unknown_id)
+        if found is not None:
             self._unknown_id = None
-            warnings.warn(
-                f"{unknown} of {sum(length for length, _ in lengths)} tokens are unknown to this model: its vocabulary "
-                f"was cut, and these texts are of other languages or signs; the original model may know them",
-                ResiftWarning,
-                stacklevel=2,
-            )
+            warnings.warn(found, ResiftWarning, stacklevel=2)
 
 
 def sigmoid(logit: float) -> float:
@@ -102,13 +96,28 @@ def sigmoid(logit: float) -> float:
     return power / (1.0 + power)
 
 
-def _combine(pair: EncodedPair, logits: Float32, windows: Windows | None) -> PairLogit:
+def unknown_tokens(encoded: Sequence[EncodedPair], unknown_id: int) -> str | None:
+    """Say how many of the pairs' tokens a cut vocabulary does not know; None when it knows all."""
+    lengths = [(s.ids.size, np.count_nonzero(s.ids == unknown_id)) for p in encoded for s in p.sequences]
+    unknown = sum(count for _, count in lengths)
+    if not unknown:
+        return None
+    return (
+        f"{unknown} of {sum(length for length, _ in lengths)} tokens are unknown to this model: its vocabulary "
+        f"was cut, and these texts are of other languages or signs; the original model may know them"
+    )
+
+
+def combine(
+    logits: Float32, windows: Windows | None, *, spans: Sequence[tuple[int, int]], truncated: bool
+) -> PairLogit:
+    """Return the record of a pair from the logits of its sequences, float32 [n], and their `EncodedPair`'s fields."""
     if windows is None:
-        return PairLogit(float(logits[0]), pair.truncated, None)
+        return PairLogit(float(logits[0]), truncated, None)
     best = int(np.argmax(logits))
-    start, end = pair.spans[best]
+    start, end = spans[best]
     window = Window(index=best, count=len(logits), start=start, end=end, score=float(logits[best]))
-    return PairLogit(_aggregate(logits, windows.aggregate, windows.top_k), pair.truncated, window)
+    return PairLogit(_aggregate(logits, windows.aggregate, windows.top_k), truncated, window)
 
 
 def _aggregate(logits: Float32, aggregate: Aggregate, top_k: int) -> float:

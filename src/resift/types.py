@@ -140,11 +140,15 @@ class PairScore:
         score: raw logit or sigmoid, as asked.
         truncated: part of the query or the document was not read.
         window: the best window, when the document was scored in windows.
+        error: why a server gave this pair no score, while it scored the others.
+        pending: the deadline that a server was given came before this pair's score.
     """
 
     score: float
     truncated: bool = False
     window: Window | None = None
+    error: str | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ class RankedDocument:
         document: the caller's own object.
         truncated: part of the query or the document was not read.
         window: the best window, when the document was scored in windows.
+        error: why a server gave this document no score, while it ranked the others.
+        pending: the deadline that a server was given came before this document's score.
     """
 
     index: int
@@ -164,6 +170,8 @@ class RankedDocument:
     document: Document
     truncated: bool = False
     window: Window | None = None
+    error: str | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,8 @@ def test_many_documents_are_matched_as_one_by_one(matcher: Matcher, tokenizer: T
     texts = [text[start:] for text in whole for start in (0, 1, 2)] + [whole[0][:0]] + [whole[1]] * 200
     features = matcher.encode_query(whole[0])
     alone = [matcher.match(features, text) for text in texts]
-    for order in (range(len(texts)), range(len(texts) - 1, -1, -1)):
+    empty_last = [0, 1, 2, 3 * len(whole)]
+    for order in (range(len(texts)), range(len(texts) - 1, -1, -1), empty_last):
         together = matcher.match_many(features, [texts[i] for i in order])
         for i, (query_types, types, prior) in zip(order, together, strict=True):
             assert query_types.tolist() == alone[i][0].tolist() and types.tolist() == alone[i][1].tolist()

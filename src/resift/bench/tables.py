@@ -46,7 +46,7 @@ def peers_table(report: Report) -> Table:
             continue
         versions = ", ".join(f"{package} {version}" for package, version in peer["versions"].items())
         memory = [str(peer["resident_mb"]), str(peer["peak_mb"])]
-        rows.append([name, _shown(peer["kernel"]), _shown(peer["load_seconds"]), *memory, versions])
+        rows.append([name, shown(peer["kernel"]), shown(peer["load_seconds"]), *memory, versions])
     return Table("peers", ["", "kernel", "load s", "MB now", "MB peak", "versions"], rows)
 
 
@@ -54,7 +54,7 @@ def as_text(report: Report) -> str:
     """Return the report for a terminal."""
     lines = [machine(report), ""]
     for table in tables(report):
-        lines += [table.title, *_aligned(table), ""]
+        lines += [table.title, *aligned(table), ""]
     return "\n".join([*lines, verdict(report)])
 
 
@@ -94,10 +94,10 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     shares = (row["share_of_peak"], row["share_of_tokenising"])
     return [
         str(row["precision"]),
-        *(_shown(row[name]) for name in names),
+        *(shown(row[name]) for name in names),
         *("-" if share is None else f"{share:.1%}" for share in shares),
-        _shown(row["spearman"]),
-        _shown(row["max_difference"]),
+        shown(row["spearman"]),
+        shown(row["max_difference"]),
     ]
 
 
@@ -108,7 +108,8 @@ def _ratios(row: Mapping[str, Any], ours: Sequence[str], wanted: bool) -> list[s
     return ["-" if value is None else f"{value}x as fast" for value in found]
 
 
-def _aligned(table: Table) -> Iterator[str]:
+def aligned(table: Table) -> Iterator[str]:
+    """Yield the table's lines for a terminal."""
     rows = [table.columns, *table.rows]
     widths = [max(len(row[place]) for row in rows if row[-1] or place != 1) for place in range(len(table.columns))]
     for row in rows:
@@ -116,7 +117,8 @@ def _aligned(table: Table) -> Iterator[str]:
         yield "  " + "  ".join([row[0].ljust(len(first)), *rest]).rstrip()
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a figure as tables have it."""
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 100 else f"{value:g}"
     return "-" if value is None else str(value)

@@ -21,6 +21,7 @@ from resift.errors import ResiftError
 COMMANDS = {
     "rank": "put documents in order for a query",
     "score": "score the (query, document) pairs of a file",
+    "serve": "answer reranking requests over HTTP, in the shapes that clients know",
     "demo": "rerank a small built-in corpus in many languages, before and after",
     "eval": "find out on judged queries whether reranking helps, and whom it hurts",
     "quantize": "write a small, fast copy of a model, checked against full precision",

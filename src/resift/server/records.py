@@ -138,3 +138,9 @@ class Service(Protocol):
 
     async def run(self, work: Work) -> Outcome:
         """Score the pairs; raises errors of `server/errors.py`. Cancelling the call withdraws the rest."""
+
+    async def read_to(self, work: Work) -> Sequence[int]:
+        """Return how many characters of each document's text the model reads under the work's options.
+
+        With windows that is all of them; without, what fits beside the query. Nothing is scored.
+        """

@@ -1,102 +1,99 @@
-"""The server's settings: one frozen record, whatever of flags, environment and file it was read from."""
+"""The server's settings: one frozen record, whatever of flags, environment and file it was read from.
 
+Each field carries its text for `--help` and the documentation, and what `server/configure.py` checks of its value.
+"""
+
+# ruff: noqa: RUF009 - setting() makes a dataclass field
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def setting(
+    default: T, text: str, *, least: float | None = None, choices: Sequence[str] = (), secret: bool = False
+) -> T:
+    """Describe one field: its default, its text, the least value or the values it takes, whether it is shown."""
+    metadata: dict[str, Any] = {"text": text, "least": least, "choices": tuple(choices), "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request, and all of them together, may ask for. Every refusal names the limit and its value.
+    """What one request, and all of them together, may ask for. Every refusal names the limit and its value."""
 
-    Attributes:
-        max_body_bytes: of a request's body, after decompression.
-        max_documents: pairs in one request.
-        max_text_characters: of one query or document: a longer document gets an error of its own.
-        max_queue_tokens: waiting in all: a request that would go beyond gets 429, or 413 when it alone is larger.
-        max_requests: in work at a time; more get 429.
-        max_connections: open at a time; more are closed at once.
-        header_seconds, body_seconds: that a client has to send the headers, and the body, of a request.
-        write_seconds: that a client may leave an answer unread before the connection is closed.
-        keep_alive_seconds: that an idle connection stays open.
-        drain_seconds: that requests in work have to end after the signal to stop.
-        max_deadline: the longest a request may wait in all, in seconds; also for those without a deadline.
-    """
-
-    max_body_bytes: int = 32 * 1024 * 1024
-    max_documents: int = 2048
-    max_text_characters: int = 1_000_000
-    max_queue_tokens: int = 1_000_000
-    max_requests: int = 1024
-    max_connections: int = 16384
-    header_seconds: float = 10.0
-    body_seconds: float = 30.0
-    write_seconds: float = 30.0
-    keep_alive_seconds: float = 75.0
-    drain_seconds: float = 30.0
-    max_deadline: float = 300.0
+    max_body_bytes: int = setting(32 * 1024 * 1024, "bytes of a request's body, before and after unpacking", least=1)
+    max_documents: int = setting(2048, "pairs in one request", least=1)
+    max_text_characters: int = setting(
+        1_000_000, "characters of one query or document; a longer document gets an error of its own", least=1
+    )
+    max_queue_tokens: int = setting(
+        2_000_000, "tokens that wait in all: more get 429, or 413 when one request alone is larger", least=1
+    )
+    max_requests: int = setting(1024, "requests in work at a time; more get 429", least=1)
+    max_connections: int = setting(16384, "connections open at a time; more are closed at once", least=1)
+    max_header_bytes: int = setting(65536, "bytes of a request's line and headers; more get 431", least=256)
+    max_json_depth: int = setting(64, "levels of lists and objects in a body; more get 400", least=4)
+    header_seconds: float = setting(10.0, "seconds that a client has to send the headers of a request", least=0.01)
+    body_seconds: float = setting(30.0, "seconds that a client has to send the body of a request", least=0.01)
+    write_seconds: float = setting(30.0, "seconds that a client may leave an answer unread", least=0.01)
+    keep_alive_seconds: float = setting(75.0, "seconds that an idle connection stays open", least=0.0)
+    drain_seconds: float = setting(
+        30.0, "seconds that requests in work have to end after the signal to stop", least=0.0
+    )
+    max_deadline: float = setting(300.0, "seconds that a request may wait in all, whatever it asks for", least=0.001)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """One model to serve.
+    """One model to serve. `model` is None for the embedded one, else a folder or a hub id."""
 
-    Attributes:
-        name: what requests call it.
-        model: None for the embedded one, a folder or a hub id.
-        revision, precision, max_length, truncation, template: as in `Reranker`. `truncation` is `longest_first` for
-            a server (as TEI, vLLM and sentence-transformers do) unless told otherwise.
-    """
-
-    name: str
-    model: str | None = None
-    revision: str | None = None
-    precision: str | None = None
-    max_length: int | None = None
-    truncation: str = "longest_first"
-    template: str | None = None
+    name: str = setting("embedded", "what requests call the model")
+    model: str | None = setting(None, "a folder or a hub id; none is the built-in model")
+    revision: str | None = setting(None, "commit, tag or branch of a hub model")
+    precision: str | None = setting(None, "number format of the weights", choices=("fp32", "bf16", "fp16", "int8"))
+    max_length: int | None = setting(None, "longest query and document together, in tokens", least=8)
+    truncation: str = setting(
+        "longest_first", "what is cut: the document (flag) or the longer", choices=("flag", "longest_first")
+    )
+    template: str | None = setting(None, "text of a document with fields: 'Title: {title}\\n{body}'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that `resift serve` can be told.
+    """Everything that `resift serve` can be told. The first of `models` is the default one."""
 
-    Attributes:
-        models: the first is the default.
-        host, port: loopback unless told.
-        threads: of the engine; None for all cores.
-        device, backend, cache_dir: as in `Reranker`.
-        max_batch_tokens: tokens in one batch of the engine.
-        api_keys: of which a request must send one, as a Bearer token or X-API-Key; none means open.
-        api_keys_file: more of them, one a line; read again on SIGHUP.
-        tls_cert, tls_key: files of the certificate chain and its key.
-        cors_origins: that browsers may call from; none by default.
-        cache_bytes: of the score cache in memory; 0 switches it off.
-        cache_folder, cache_folder_bytes: of the score cache on disk; None for none.
-        playground: whether `/` serves the playground.
-        log_format: `text` or `json`; log_documents: whether texts may be in logs.
-        otlp: OpenTelemetry endpoint; None for none.
-        drift_reference: file of a score histogram to compare with; None takes the first scores after the start.
-    """
-
-    models: tuple[ModelSettings, ...] = (ModelSettings(name="embedded"),)
-    host: str = "127.0.0.1"
-    port: int = 8000
-    threads: int | None = None
-    device: str | None = None
-    backend: str | None = None
-    cache_dir: Path | None = None
-    max_batch_tokens: int = 8192
-    api_keys: tuple[str, ...] = field(default=(), repr=False)
-    api_keys_file: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    cors_origins: tuple[str, ...] = ()
-    cache_bytes: int = 64 * 1024 * 1024
-    cache_folder: Path | None = None
-    cache_folder_bytes: int = 1024 * 1024 * 1024
-    playground: bool = True
-    log_format: str = "text"
-    log_documents: bool = False
-    otlp: str | None = None
-    drift_reference: Path | None = None
+    models: tuple[ModelSettings, ...] = (ModelSettings(),)
+    any_model_name: bool = setting(False, "answer unknown model names with the first model")
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 is reachable from other machines")
+    port: int = setting(8000, "port to listen on; 0 takes a free one", least=0)
+    threads: int | None = setting(None, "threads of the engine; all cores by default", least=1)
+    device: str | None = setting(None, "cpu")
+    backend: str | None = setting(None, "native, or reference, which is slow")
+    cache_dir: Path | None = setting(None, "folder of downloaded models")
+    max_batch_tokens: int = setting(8192, "tokens in one batch of the engine", least=1)
+    api_keys: tuple[str, ...] = setting((), "keys of which a request must send one; none means open", secret=True)
+    api_keys_file: Path | None = setting(None, "file with more keys, one a line; read again on SIGHUP")
+    key_for_probes: bool = setting(False, "whether /metrics, /health and /ready need a key too")
+    tls_cert: Path | None = setting(None, "certificate chain, PEM; read again on SIGHUP")
+    tls_key: Path | None = setting(None, "key of the certificate, PEM; by default in the certificate's file")
+    cors_origins: tuple[str, ...] = setting((), "origins whose pages may call from browsers, or *")
+    allowed_hosts: tuple[str, ...] = setting(
+        (), "Host names to answer to, or *; by default local ones on a loopback address, else all"
+    )
+    cache_bytes: int = setting(64 * 1024 * 1024, "bytes of the score cache in memory; 0 switches it off", least=0)
+    cache_folder: Path | None = setting(None, "folder of the score cache on disk; none by default")
+    cache_folder_bytes: int = setting(1024 * 1024 * 1024, "bytes of the score cache on disk", least=0)
+    playground: bool = setting(True, "serve the playground at /")
+    log_level: str = setting("info", "what is logged", choices=("debug", "info", "warning", "error"))
+    log_format: str = setting("text", "form of the log lines", choices=("text", "json"))
+    log_documents: bool = setting(False, "whether queries and documents may be in logs")
+    otlp: str | None = setting(None, "OpenTelemetry endpoint for traces (OTLP over HTTP), needs the extra 'otel'")
+    drift_reference: Path | None = setting(
+        None, "file of scores to compare with: read if it is there, else written from the first scores"
+    )
+    drift_scores: int = setting(2000, "scores in the reference and in the window beside it", least=100)
     limits: Limits = Limits()

@@ -123,14 +123,29 @@ class PairEncoder:
         read = map(_text, self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
         return [next(read) if len(text) <= self._prefix_length else self._read(text) for text in items]
 
+    def read_to(self, query: str, document: str) -> int:
+        """Return how many characters of the document the pair's sequence holds, when it is not read in windows."""
+        asked = _at_most(len(self.encode_query(query).ids), self._limits.query_tokens)
+        length = min(len(document), self._prefix_length)
+        while True:
+            encoding = self._tokenizer.encode(document[:length], add_special_tokens=False)
+            _, room = split(asked, _at_most(len(encoding), self._limits.document_tokens), self._room, self._limits)
+            if room < len(encoding):
+                return encoding.offsets[room][0]
+            if length == len(document):
+                return length
+            length = min(len(document), length * 4)
+
     def _cut(self, query: EncodedQuery, text: EncodedText, windows: Windows | None) -> _Cut:
         """Cut a pair to what fits; raises LengthError when windows are asked for and the query fills all."""
-        kept, room = split(len(query.ids), len(text.ids), self._room, self._limits)
+        asked = _at_most(len(query.ids), self._limits.query_tokens)
+        length = _at_most(len(text.ids), self._limits.document_tokens)
+        kept, room = split(asked, length, self._room, self._limits)
         bounds = [(0, room)]
         if windows is not None:
-            kept = min(len(query.ids), self._limits.query_max_length)
-            bounds = window_bounds(len(text.ids), self._room - kept, windows)
-        complete = text.complete and (windows is not None or room == len(text.ids))
+            kept, room = min(asked, self._limits.query_max_length), length
+            bounds = window_bounds(length, self._room - kept, windows)
+        complete = text.complete and room == len(text.ids)
         cut = self._shorten(query, kept)
         return _Cut(
             query=cut,
@@ -206,6 +221,10 @@ def _text(
     encoding: Encoding, *, offsets: Sequence[tuple[int, int]] | None = None, complete: bool = True
 ) -> EncodedText:
     return EncodedText(np.array(encoding.ids, dtype=np.int32), offsets, complete)
+
+
+def _at_most(length: int, most: int | None) -> int:
+    return length if most is None else min(length, most)
 
 
 def _span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

@@ -106,7 +106,8 @@ class GramTable:
         inside = kind != SEPARATOR
         fresh = inside.copy()
         fresh[1:] &= (kind[:-1] != kind[1:]) & inside[:-1]
-        fresh[begins[1:-1]] = inside[begins[1:-1]]
+        others = begins[1:-1][begins[1:-1] < size]  # an empty last text begins behind all
+        fresh[others] = inside[others]
         alone = dense & ~pair
         alone[1:] &= ~pair[:-1]
         start = np.flatnonzero((one & (~word | two)) | (fresh & word & ~two) | pair | alone)

@@ -82,6 +82,8 @@ def _parse(line: str) -> tuple[_Piece, ...]:
             path = tuple(name.split("."))
             if conversion or not all(path) or "[" in name or "{" in (spec or ""):
                 raise TemplateError(f"the template field {{{name}}} is not a name", hint="write fields as {title}")
+            if re.search(r"\d{4}", spec or ""):  # a width of a billion would be a text of a gigabyte
+                raise TemplateError(f"the template field {{{name}:{spec}}} asks for more than 999 characters")
             pieces.append(_Piece(literal, path, spec or ""))
     except ValueError as error:
         if isinstance(error, TemplateError):

@@ -15,11 +15,15 @@ class Limits:
         query_max_length: the longest query under the policy `flag`.
         policy: `flag` cuts the query at `query_max_length` and then the document alone, as FlagEmbedding does;
             `longest_first` cuts whichever is longer, as sentence-transformers and TEI do.
+        query_tokens, document_tokens: what every query and document is cut to before the policy is asked; None for
+            all of it.
     """
 
     max_length: int
     query_max_length: int
     policy: Truncation
+    query_tokens: int | None = None
+    document_tokens: int | None = None
 
 
 def split(query: int, document: int, room: int, limits: Limits) -> tuple[int, int]:

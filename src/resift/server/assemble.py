@@ -1,0 +1,60 @@
+"""From a request's scored pairs to its answer."""
+
+import math
+
+import numpy as np
+
+from resift.scoring import sigmoid
+from resift.server.records import LOWEST, Outcome, Scored, Timings
+from resift.server.request import Request, Slot
+from resift.types import Float32, ScoreType, Window
+
+
+def assemble(request: Request, timings: Timings) -> Outcome:
+    """Put the answer together from what is known; pairs that are not are marked pending."""
+    scale = request.work.scores
+    made: dict[int, Scored] = {}
+    scored: list[Scored] = []
+    order = np.full(len(request.work.pairs), math.inf)
+    for place in range(len(request.work.pairs)):
+        owner = request.owners[place] if place < len(request.owners) else None
+        if owner is None:
+            error = request.errors.get(place)
+            scored.append(Scored(LOWEST[scale], error=error, pending=error is None))
+            continue
+        slot = request.slots[owner]
+        if slot.known is not None:
+            order[place] = -slot.known.pair.logit
+        record = made.get(owner)
+        if record is None:
+            record = made[owner] = _scored(slot, scale)
+        scored.append(record)
+    return Outcome(
+        scored=scored,
+        # Subtle: the order is that of the logits, because sigmoids of large logits are equal in float32.
+        order=np.argsort(order, kind="stable").tolist(),
+        partial=any(record.pending for record in made.values()) or len(request.owners) < len(scored),
+        info=request.policy.info,
+        tokens=sum(record.tokens for record in scored),
+        characters=request.characters,
+        timings=timings,
+    )
+
+
+def known_logits(request: Request) -> Float32:
+    """Return the raw scores of the request's different pairs that are known, float32 [pairs]."""
+    return np.array([slot.known.pair.logit for slot in request.slots if slot.known is not None], np.float32)
+
+
+def _scored(slot: Slot, scale: ScoreType) -> Scored:
+    if slot.known is None:
+        return Scored(LOWEST[scale], error=slot.error, pending=slot.error is None)
+    pair, tokens = slot.known.pair, slot.known.tokens
+    window = pair.window
+    if window is not None and scale == "sigmoid":
+        window = Window(window.index, window.count, window.start, window.end, _scaled(window.score, scale))
+    return Scored(_scaled(pair.logit, scale), tokens, pair.truncated, window, cached=slot.cached)
+
+
+def _scaled(logit: float, scale: ScoreType) -> float:
+    return logit if scale == "raw" else float(np.float32(sigmoid(logit)))

@@ -1,0 +1,221 @@
+"""The models of this server as the front process knows them: tokenizer, spec, settings; the weights are elsewhere."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import cast, get_args
+
+from resift.errors import InputError
+from resift.loading.checkpoint import TextSide
+from resift.loading.source import ModelSource
+from resift.server.cache import Keys
+from resift.server.errors import UnknownModel, Unprocessable
+from resift.server.records import ModelCard, Work
+from resift.server.settings import ModelSettings
+from resift.text.encode import PairEncoder
+from resift.text.features import load_features
+from resift.text.inputs import one_of
+from resift.text.template import Template
+from resift.text.truncation import Limits
+from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation, Windows
+
+_DEFAULT_MAX_LENGTH = 512
+_LONGEST_TEMPLATE = 10_000
+_POLICIES = 256
+"""Policies that are kept for the next request with the same options."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a request may ask for of a model: None for the model's own."""
+
+    max_length: int | None = None
+    truncation: Truncation | None = None
+    windows: Windows | None = None
+    template: str | None = None
+    query_tokens: int | None = None
+    document_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the pairs of a request become sequences: what every pair's score depends on beside its texts.
+
+    Attributes:
+        encoder, windows, template: make the sequences.
+        keys: makes the cache's keys.
+        info: what the answer says of its scores.
+        unknown_id: the token to warn of, because the vocabulary was cut.
+        special_tokens: in each sequence.
+    """
+
+    encoder: PairEncoder
+    windows: Windows | None
+    template: Template | None
+    keys: Keys
+    info: ScoreInfo
+    unknown_id: int | None
+    special_tokens: int
+
+    def most_tokens(self, query: int, document: int) -> int:
+        """Return about how many tokens a pair of so many query and document tokens makes."""
+        if self.windows is None:
+            return min(query + document + self.special_tokens, self.info.max_length)
+        query = min(query, self.info.max_length * 3 // 4)
+        room = max(self.info.max_length - self.special_tokens - query, 1)
+        size = room if self.windows.size is None else min(self.windows.size, room)
+        if size <= self.windows.overlap:  # the encoder will refuse it
+            return self.info.max_length
+        count = 1 + max(document - size, 0) // (size - self.windows.overlap)
+        return count * (min(size, document) + query + self.special_tokens)
+
+
+class ServedModel:
+    """A model with the settings that it is served with. Nothing changes after construction."""
+
+    def __init__(self, settings: ModelSettings, text: TextSide, *, backend: tuple[str, Precision, str | None]) -> None:
+        """Check the settings; `backend` is (name, precision, kernel).
+
+        Raises InputError for settings that do not fit the model, ModelLayoutError for broken match features.
+        """
+        name, precision, kernel = backend
+        self.name = settings.name
+        self._text = text
+        self._features = load_features(text.config, text.source.folder, text.tokenizer)
+        self._settings = settings
+        self._policy = lru_cache(_POLICIES)(self._make_policy)
+        default = min(_DEFAULT_MAX_LENGTH, text.spec.max_length)
+        self._info = ScoreInfo(
+            model=text.source.name,
+            revision=text.source.revision,
+            device="cpu",
+            backend=name,
+            precision=precision,
+            kernel=kernel,
+            scores="sigmoid",
+            truncation="longest_first",
+            max_length=default if settings.max_length is None else settings.max_length,
+        )
+        self._weights = fingerprint(text.source)
+        info = self._policy(_Options()).info
+        self.card = ModelCard(name=settings.name, info=info, max_length=text.spec.max_length, created=int(time.time()))
+
+    @property
+    def source(self) -> ModelSource:
+        """Where its files are."""
+        return self._text.source
+
+    def policy(self, work: Work) -> Policy:
+        """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
+        try:
+            _check_windows(work.windows)
+            one_of("scores", work.scores, get_args(ScoreType))
+            if work.truncation is not None:
+                one_of("truncation", work.truncation, get_args(Truncation))
+            policy = self._policy(
+                _Options(
+                    max_length=_whole("max_length", work.max_length),
+                    truncation=work.truncation,
+                    windows=work.windows,
+                    template=work.template,
+                    query_tokens=_whole("query_tokens", work.query_tokens),
+                    document_tokens=_whole("document_tokens", work.document_tokens),
+                )
+            )
+        except InputError as error:
+            raise Unprocessable(error.message, hint=error.hint) from error
+        if work.scores == policy.info.scores:
+            return policy
+        return replace(policy, info=replace(policy.info, scores=work.scores))
+
+    def _make_policy(self, options: _Options) -> Policy:
+        spec = self._text.spec
+        kind = self._settings.truncation if options.truncation is None else options.truncation
+        one_of("truncation", kind, get_args(Truncation))  # the settings' own, too
+        length = self._info.max_length if options.max_length is None else options.max_length
+        if not spec.special_tokens + 2 <= length <= spec.max_length:
+            raise InputError(
+                f"max_length is {length}, expected {spec.special_tokens + 2} to {spec.max_length} (this model's limit)"
+            )
+        fields = self._settings.template if options.template is None else options.template
+        if fields is not None and len(fields) > _LONGEST_TEMPLATE:
+            raise InputError(f"the template has {len(fields)} characters, expected at most {_LONGEST_TEMPLATE}")
+        limits = Limits(
+            max_length=length,
+            query_max_length=length * 3 // 4,
+            policy=cast("Truncation", kind),
+            query_tokens=options.query_tokens,
+            document_tokens=options.document_tokens,
+        )
+        info = replace(self._info, truncation=limits.policy, max_length=length)
+        return Policy(
+            encoder=PairEncoder(self._text.tokenizer, spec, limits=limits, features=self._features),
+            windows=options.windows,
+            template=Template(fields) if fields is not None else None,
+            keys=Keys(repr((self._weights, replace(info, scores="raw"), limits, options.windows)).encode()),
+            info=info,
+            unknown_id=self._text.unknown_id,
+            special_tokens=spec.special_tokens,
+        )
+
+
+class ServedModels:
+    """The models of the server by the names that requests may call them."""
+
+    def __init__(self, models: Sequence[ServedModel], *, any_name: bool = False) -> None:
+        self._models = tuple(models)
+        self._by_name: Mapping[str, ServedModel] = {model.name: model for model in models}
+        self._any_name = any_name
+        self._default = self._models[0]
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """What the models are, the default one first."""
+        return tuple(model.card for model in self._models)
+
+    def find(self, name: str | None) -> ServedModel:
+        """Return the model that a request names: the default one for none. Raises UnknownModel."""
+        if not name:
+            return self._default
+        found = self._by_name.get(name)
+        if found is not None:
+            return found
+        # Clients keep sending the name that they were written for: the hub id, in any case.
+        if name.casefold() in (self._default.name.casefold(), self._default.source.name.casefold()) or self._any_name:
+            return self._default
+        raise UnknownModel(
+            f"there is no model {_short(name)!r}", hint=f"this server has {', '.join(self._by_name)}; or leave it out"
+        )
+
+
+def fingerprint(source: ModelSource) -> str:
+    """Return a text that changes when the model's files do: their names, sizes and times of change."""
+    state = blake2b(digest_size=16)
+    for file in sorted(path for path in Path(source.folder).iterdir() if path.is_file()):
+        status = file.stat()
+        state.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def _check_windows(windows: Windows | None) -> None:
+    if windows is None:
+        return
+    one_of("windows.aggregate", windows.aggregate, get_args(Aggregate))
+    _whole("windows.size", windows.size)
+    for name, value, least in (("top_k", windows.top_k, 1), ("overlap", windows.overlap, 0)):
+        if _whole(f"windows.{name}", value, least=least) is None:
+            raise InputError(f"windows.{name} is None, expected a whole number of at least {least}")
+
+
+def _whole(name: str, value: int | None, *, least: int = 1) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        raise InputError(f"{name} is {_short(repr(value))}, expected a whole number of at least {least}")
+    return value
+
+
+def _short(text: str) -> str:
+    return re.sub(r"\s+", " ", text if len(text) <= 80 else text[:77] + "...")

@@ -1,0 +1,135 @@
+"""Bodies over sockets: packed, too large, too deep, not text."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resift.server.edges.body import check_depth
+from resift.server.errors import BadRequest
+from resift.server.settings import Limits, Settings
+from tests.server.edges.harness import edge
+
+pytestmark = pytest.mark.timeout(60)
+TEXT = '{"query": "wie atmen Pflanzen", "documents": ["空气"]}'.encode()
+
+
+def pack(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", pack(TEXT)),
+        ("GZIP", pack(TEXT)),
+        ("x-gzip", pack(TEXT[:10]) + pack(TEXT[10:])),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
+        ("identity", TEXT),
+        ("", TEXT),
+    ],
+    ids=["gzip", "upper case", "two members", "zlib", "raw", "identity", "none"],
+)
+def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
+    with edge() as server:
+        answer = server.post("/echo", packed, headers={"Content-Encoding": encoding})
+        assert answer.body == TEXT
+        headers = dict(server.app.scopes[0]["headers"])
+        assert headers[b"content-length"] == str(len(TEXT)).encode()
+        assert b"content-encoding" not in headers
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
+def test_unknown_encodings_get_415(encoding: str) -> None:
+    with edge() as server:
+        answer = server.post("/v1/rerank", TEXT, headers={"Content-Encoding": encoding})
+        assert answer.status == 415
+        assert "gzip" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"no gzip at all", pack(TEXT)[:-9], pack(TEXT) + b"rest", b""],
+    ids=["text", "cut", "with a rest", "empty"],
+)
+def test_broken_gzip_gets_400(packed: bytes) -> None:
+    with edge() as server:
+        assert server.post("/rerank", packed, headers={"Content-Encoding": "gzip"}).status == 400
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_bomb_is_stopped_at_the_limit(encoding: str) -> None:
+    bomb = {"gzip": pack, "deflate": raw_deflate}[encoding](bytes(200 * 1024 * 1024))
+    with edge(Settings(limits=Limits(max_body_bytes=1_000_000))) as server:
+        answer = server.post("/v1/rerank", bomb, headers={"Content-Encoding": encoding})
+        assert answer.status == 413
+        assert "1000000" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_large_bodies_get_413_that_the_client_can_read(said: bool) -> None:
+    """Also one that sends all of its body before it reads, and asks for the connection to be closed."""
+    body = b"x" * 5_000_000
+    with edge(Settings(limits=Limits(max_body_bytes=1000))) as server, server.connect() as client:
+        if said:
+            client.post("/v2/rerank", body, headers={"Connection": "close"})
+        else:
+            client.send(b"POST /v2/rerank HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+            client.send(b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+        answer = client.read()
+        assert answer.status == 413
+        assert "max_body_bytes" in answer.json()["message"]
+
+
+def test_after_a_refusal_the_connection_goes_on() -> None:
+    with edge(Settings(limits=Limits(max_body_bytes=1000))) as server, server.connect() as client:
+        assert client.post("/echo", b"x" * 100_000).read().status == 413
+        assert client.post("/echo", b"1").read().json() == 1
+
+
+def test_deep_json_gets_400() -> None:
+    with edge() as server:
+        answer = server.post("/v1/rerank", b"[" * 100_000 + b"]" * 100_000)
+        assert answer.status == 400
+        assert "max_json_depth" in answer.json()["message"]
+        assert server.app.scopes == []
+
+
+@given(st.recursive(st.none() | st.text(alphabet='[]{}"\\a'), st.lists, max_leaves=20))
+def test_depth_is_that_of_the_lists(value: object) -> None:
+    def depth(value: object) -> int:
+        return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
+
+    body = json.dumps(value).encode()
+    check_depth(body, depth(value))
+    if depth(value) > 1:
+        with pytest.raises(BadRequest):
+            check_depth(body, depth(value) - 1)
+
+
+@pytest.mark.parametrize(
+    "body", [b'"' + b'\\"' * 2_000_000 + b"[" * 100, b'"\\' * 500_000 + b"[" * 100], ids=["quotes", "strokes"]
+)
+def test_depth_of_an_endless_text_takes_no_time(body: bytes) -> None:
+    check_depth(body, 64)  # a search that begins again at each mark would outlive the test
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    body = ('{"query": "' + "[" * 1000 + '"}').encode()
+    with edge() as server:
+        assert server.post("/echo", body).body == body
+
+
+def test_any_bytes_reach_the_route_unchanged() -> None:
+    body = b'{"query": "\xff\xfe\xed\xa0\x80"}'
+    with edge() as server:
+        assert server.post("/echo", body).body == body

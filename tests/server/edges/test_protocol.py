@@ -1,0 +1,263 @@
+"""What slow, broken and hostile clients get, over real sockets."""
+
+import asyncio
+import socket
+import sys
+import threading
+
+import pytest
+
+from resift.server.settings import Limits, Settings
+from tests.server.edges.harness import PATIENCE, Connection, Edge, edge
+
+pytestmark = pytest.mark.timeout(60)
+HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def limits(**values: float) -> Settings:
+    return Settings(limits=Limits(**values))  # type: ignore[arg-type]
+
+
+def test_an_answer_and_the_next_one_on_the_same_connection() -> None:
+    with edge() as server, server.connect() as client:
+        assert client.post("/echo", b'{"a": 1}').read().json() == {"a": 1}
+        assert client.post("/echo", b'{"a": 2}').read().json() == {"a": 2}
+
+
+def test_a_slow_header_is_answered_and_closed() -> None:
+    with edge(limits(header_seconds=0.2)) as server, server.connect() as client:
+        answer = client.send(b"POST /rerank HTTP/1.1\r\nHost: lo").read()
+        assert answer.status == 408
+        assert "header_seconds" in answer.json()["error"]
+        assert client.closed()
+        assert server.metric("resift_refused_total", reason="header_seconds") == 1
+
+
+def test_a_header_that_drips_for_ever_is_closed() -> None:
+    with edge(limits(header_seconds=0.3)) as server, server.connect() as client:
+        stop = threading.Event()
+
+        def drip() -> None:
+            while not stop.wait(0.05):
+                try:
+                    client.send(b"\r\n")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            assert client.closed()
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+    with edge(limits(header_seconds=0.1)) as server, server.connect() as client:
+        assert client.closed()
+
+
+def test_an_idle_connection_is_closed() -> None:
+    with edge(limits(keep_alive_seconds=0.1)) as server, server.connect() as client:
+        assert client.post("/echo").read().status == 200
+        assert client.closed()
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("/rerank", "error_type"), ("/v2/rerank", "message"), ("/v1/score", "error")]
+)
+def test_a_slow_body_is_answered_in_the_dialect(path: str, key: str) -> None:
+    with edge(limits(body_seconds=0.2)) as server, server.connect() as client:
+        answer = client.post(path, b'{"que', length=100).read()
+        assert answer.status == 408
+        assert key in answer.json()
+        assert b"body_seconds" in answer.body
+
+
+@pytest.mark.parametrize("path", ["/wait", "/big?100000"])
+def test_a_client_that_has_ended_its_sending_gets_its_answer(path: str) -> None:
+    with edge() as server, server.connect() as client:
+        client.post(path).shut()
+        if path == "/wait":
+            assert server.app.entered.acquire(timeout=PATIENCE)
+            server.call(server.app.release.set)
+        assert client.read().status == 200
+        assert client.closed()
+        assert not server.app.left.is_set()
+
+
+def test_a_client_that_closes_is_noticed() -> None:
+    with edge() as server:
+        with server.connect() as client:
+            client.post("/wait")
+            assert server.app.entered.acquire(timeout=PATIENCE)
+        assert server.app.left.wait(PATIENCE)
+
+
+def test_a_client_that_ends_in_its_body_is_dropped() -> None:
+    with edge() as server, server.connect() as client:
+        assert client.post("/echo", b"{", length=10).shut().closed()
+        assert server.app.scopes == []
+
+
+def test_a_reset_is_noticed() -> None:
+    with edge() as server:
+        with server.connect() as client:
+            client.post("/wait")
+            assert server.app.entered.acquire(timeout=PATIENCE)
+            client.reset()
+        assert server.app.left.wait(PATIENCE)
+        assert server.get("/echo").status == 200
+
+
+def test_requests_in_a_row_are_answered_in_order() -> None:
+    with edge() as server, server.connect() as client:
+        for number in range(20):
+            client.post("/echo", str(number).encode())
+        assert [client.read().json() for _ in range(20)] == list(range(20))
+
+
+def test_of_requests_in_a_row_the_one_in_work_is_cancelled() -> None:
+    with edge() as server:
+        with server.connect() as client:
+            client.post("/wait").post("/echo", b"1")
+            assert server.app.entered.acquire(timeout=PATIENCE)
+            client.reset()
+        assert server.app.left.wait(PATIENCE)
+
+
+def test_rubbish_behind_a_good_request_does_not_take_its_answer() -> None:
+    with edge() as server, server.connect() as client:
+        client.post("/wait").send(b"rubbish\r\n\r\n")
+        assert server.app.entered.acquire(timeout=PATIENCE)
+        server.call(server.app.release.set)
+        assert client.read().body == b"waited"
+        assert client.closed()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"rubbish\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        HEAD + b"Content-Length: many\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+        HEAD + b"Bad Header: 1\r\n\r\n",
+    ],
+    ids=["text", "tls", "no number", "negative", "two lengths", "two ways", "no size", "long chunk", "a name"],
+)
+def test_what_is_not_http_gets_400(data: bytes) -> None:
+    with edge() as server, server.connect() as client:
+        assert client.send(data).read().status == 400
+        assert client.closed()
+        assert server.metric("resift_refused_total", reason="malformed") == 1
+        assert server.get("/echo").status == 200
+
+
+def test_chunks_are_put_together() -> None:
+    with edge() as server, server.connect() as client:
+        client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n")
+        assert client.send(b"2\r\n2]\r\n0\r\n\r\n").read().json() == [1, 2]
+
+
+def test_more_bytes_than_the_length_says_end_the_connection() -> None:
+    with edge() as server, server.connect() as client:
+        client.post("/echo", b"12", length=1)
+        assert client.read().json() == 1
+        assert client.closed()
+        assert server.metric("resift_refused_total", reason="malformed") == 1
+
+
+@pytest.mark.parametrize("parts", [1, 40])
+def test_a_huge_header_gets_431(parts: int) -> None:
+    with edge(limits(max_header_bytes=4096)) as server, server.connect() as client:
+        client.send(HEAD + b"X-Long: ")
+        try:
+            for _ in range(parts):
+                client.send(b"y" * (400_000 // parts))
+            client.send(b"\r\n\r\n")
+        except ConnectionError:
+            pass  # it may have been closed before all was sent
+        assert client.read().status == 431
+        assert server.metric("resift_refused_total", reason="max_header_bytes") == 1
+
+
+def test_a_header_within_the_limit_behind_a_large_body() -> None:
+    with edge(limits(max_header_bytes=4096)) as server, server.connect() as client:
+        body = b'"' + b"a" * 200_000 + b'"'
+        client.post("/echo", body).post("/echo", body, headers={"X-Long": "y" * 3000})
+        assert client.read().body == body
+        assert client.read().body == body
+
+
+def test_more_connections_than_the_limit_are_closed_at_once() -> None:
+    with edge(limits(max_connections=2)) as server, server.connect() as first, server.connect() as second:
+        for client in (first, second):
+            assert client.post("/echo").read().status == 200
+        with server.connect() as third:
+            assert third.closed()
+        assert server.metric("resift_refused_total", reason="max_connections") == 1
+        assert first.post("/echo").read().status == 200
+
+
+def read_nothing(server: Edge, client: Connection) -> None:
+    client.send(b"GET /big?50000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    with edge(limits(write_seconds=0.2)) as server, server.connect(SO_RCVBUF=4096) as client:
+        read_nothing(server, client)
+        gone = threading.Event()
+        threading.Thread(target=wait_for_end, args=(server, gone), daemon=True).start()
+        assert gone.wait(PATIENCE)
+        assert server.metric("resift_refused_total", reason="write_seconds") == 1
+
+
+def wait_for_end(server: Edge, gone: threading.Event) -> None:
+    asyncio.run_coroutine_threadsafe(server.listener.settle(PATIENCE, hurry=asyncio.Event()), server.loop).result()
+    gone.set()
+
+
+def test_a_slow_reader_gets_its_answer() -> None:
+    with edge(limits(write_seconds=1.0)) as server, server.connect(SO_RCVBUF=4096) as client:
+        client.send(b"GET /big?3000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert len(client.read().body) == 3_000_000
+
+
+def test_a_question_before_the_body_is_answered() -> None:
+    with edge() as server, server.connect() as client:
+        client.send(HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert client.sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        assert client.send(b"17").read().json() == 17
+
+
+def test_a_refusal_does_not_wait_for_a_body_that_was_not_sent() -> None:
+    with edge(limits(max_body_bytes=10)) as server, server.connect() as client:
+        client.send(HEAD + b"Content-Length: 200\r\nExpect: 100-continue\r\n\r\n")
+        assert client.read().status == 413
+        assert client.closed()
+
+
+def test_old_http_is_answered_and_closed() -> None:
+    with edge() as server, server.connect() as client:
+        answer = client.send(b"GET /echo HTTP/1.0\r\n\r\n").read()
+        assert answer.status == 200
+        assert client.closed()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets differ")
+def test_many_connections_come_and_go() -> None:
+    with edge() as server:
+        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+        for client in clients[::2]:
+            Connection(client).reset()
+        for client in clients[1::2]:
+            assert Connection(client).post("/echo", b"5").read().json() == 5
+            client.close()
+        wait_for_end(server, threading.Event())
+        assert server.listener.connections == 0

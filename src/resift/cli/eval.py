@@ -88,6 +88,11 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
     if args.show is not None:
         show(read_report(args.show), args)
         return 0
+    if bool(args.datasets) == (args.queries is not None):
+        raise InputError(
+            "name a DATASET, or its files with --queries, --corpus and --qrels",
+            hint="DATASET comes first: an option that takes several values takes all that follows it",
+        )
     for file in (args.html, args.save, args.per_query):
         if file is not None and not file.resolve().parent.is_dir():  # now, not when all is measured
             raise InputError(f"{file}: there is no folder {file.parent}")
@@ -124,8 +129,6 @@ def _datasets(args: argparse.Namespace) -> list[Dataset]:
     """Return the datasets with their candidates, only the queries that were asked for in them."""
     from resift.evaluation import read_dataset, read_files, read_run, select
 
-    if bool(args.datasets) == (args.queries is not None):
-        raise InputError("name a DATASET, or its files with --queries, --corpus and --qrels")
     if args.queries is not None and not (args.corpus and args.qrels):
         raise InputError("--queries goes with --corpus and --qrels")
     run = None

@@ -76,11 +76,12 @@ def _run(plan: Plan, name: str, reranker: Reranker, *, keep: Path | None, identi
     finally:
         if cache is not None:
             cache.close()
-    reused = f", {scores.reused} kept from before" if scores.reused else ""
-    output.note(
-        f"{name}: {counting.pairs} pairs scored in {time.perf_counter() - began:.1f} s{reused}, {counting.cut} of them "
-        f"cut at {reranker.info.max_length} tokens"
-    )
+    parts = [f"{counting.pairs} pairs scored in {time.perf_counter() - began:.1f} s"]
+    if counting.cut:
+        parts.append(f"{counting.cut} of them cut at {reranker.info.max_length} tokens (--windows reads all)")
+    if scores.reused:
+        parts.append(f"{scores.reused} kept from before")
+    output.note(f"{name}: {', '.join(parts)}")
     return scores
 
 

@@ -38,9 +38,7 @@ def _finding(comparison: dict[str, Any], metric: str) -> str:
     detectable = comparison["detectable"]
     if detectable is None:
         return f"no difference that could be tested: {size}, {p_text(comparison)}"
-    return (
-        f"not told from chance: {size}, {p_text(comparison)}; these queries can show differences from {detectable:.4f}"
-    )
+    return f"no difference shown: {size}, {p_text(comparison)}; these queries can show one of {detectable:.4f} or more"
 
 
 def p_text(comparison: dict[str, Any]) -> str:
@@ -62,6 +60,9 @@ def warnings(report: Report) -> Iterator[str]:
     ):
         if out[name]:
             yield f"{what}: {len(out[name])} (the first: {out[name][0]})"
+    untimed = [row["name"] for row in report["rows"] if row["model"] and row["timed_queries"] < data["measured"]]
+    if untimed:
+        yield f"times of some queries are not known, because scores were kept at other depths: {', '.join(untimed)}"
     deepest = report["ceiling"][-1]
     if deepest["recall"] < 1 - _LITTLE:
         yield (
@@ -90,5 +91,5 @@ def methods(plan: Plan, primary: str, *, rounds: int) -> list[str]:
         "What can be shown: the true difference that a test at 0.05 would find four times in five with these "
         "questions. No difference found means none larger than about that, not none.",
         "Milliseconds: one query at a time, its candidates in slices up to each depth, the model loaded already; on "
-        "this machine, as busy as it was.",
+        "this machine, as busy as it was when the scores were made (kept scores keep their times).",
     ]

@@ -66,7 +66,9 @@ def sign_flip_test(
     random = np.random.default_rng(seed)
     extreme = 0
     for start in range(0, rounds, _CHUNK):
-        signs = random.integers(0, 2, (min(_CHUNK, rounds - start), len(changed))) * 2.0 - 1
+        size = min(_CHUNK, rounds - start)
+        drawn = np.frombuffer(random.bytes(size * (len(changed) // 8 + 1)), np.uint8).reshape(size, -1)
+        signs = np.unpackbits(drawn, axis=1)[:, : len(changed)] * 2.0 - 1
         extreme += int((np.abs(signs @ changed) >= observed).sum())
     return Tested((extreme + 1) / (rounds + 1), exact=False)
 

@@ -80,7 +80,7 @@ def test_names_are_those_of_ir_measures() -> None:
     assert meter.names == ["RR@10", "AP", "nDCG@10"]
 
 
-@pytest.mark.parametrize("name", ["nDGC@10", "nDCG@ten", "", "P", "P@5; import os", "nDCG(dcg='x')@10"])
+@pytest.mark.parametrize("name", ["nDGC@10", "nDCG@ten", "", "P", "P@5; import os", "nDCG(dcg='x')@10", "ERR@20"])
 def test_what_is_no_metric(name: str) -> None:
     with pytest.raises(InputError):
         Meter([name], {"q": {"d": 1}})

@@ -11,6 +11,10 @@ from resift.evaluation.records import Qrels, Run
 from resift.evaluation.significance import Float64
 from resift.evaluation.trec import strictly_falling
 
+_PROVIDERS = ("pytrec_eval", "judged", "msmarco", "compat", "accuracy", "cwl_eval")
+"""What computes, the first that knows a metric; those of ir_measures that would start perl are not among them."""
+
+_EXAMPLES = "for example: nDCG@10 RR@10 R@100 AP P@5 Success@1"
 DEFAULT_METRICS = ("nDCG@10", "RR@10", "R@10", "AP")
 
 
@@ -38,15 +42,17 @@ class Meter:
         self._asked = {str(measure): measure for measure in map(_parse, metrics)}
         self.names = list(self._asked)
         plain = {query: dict(grades) for query, grades in qrels.items() if grades}
+        providers: Any = ir_measures.providers
+        pipeline = providers.FallbackProvider([providers.registry[name] for name in _PROVIDERS])
         groups: dict[str, dict[Any, str]] = {}
         for name, measure in self._asked.items():
             # Subtle: ir_measures 0.4 gives an nDCG without gains those of one that has them, so each is alone.
             alone = name if measure.NAME == "nDCG" else ""
             groups.setdefault(alone, {})[_measurable(measure, plain)] = name
         try:
-            self._evaluators = [(ir_measures.evaluator(list(group), plain), group) for group in groups.values()]
+            self._evaluators = [(pipeline.evaluator(list(group), plain), group) for group in groups.values()]
         except ValueError as error:
-            raise InputError(f"{', '.join(self.names)}: {error}") from error
+            raise InputError(f"{', '.join(self.names)}: {error}", hint=_EXAMPLES) from error
 
     def measure(self, run: Run, queries: Sequence[str]) -> dict[str, Float64]:
         """Return each metric's value for each query, float64 [queries]; 0 for a query that has no documents.
@@ -71,7 +77,7 @@ def _parse(name: str) -> Any:
         measure.validate_params()
     except (NameError, ValueError, SyntaxError, AssertionError, AttributeError, KeyError, TypeError) as error:
         raise InputError(
-            f"{name!r} is no metric: {error or 'unknown'}", hint="for example: nDCG@10 RR@10 R@100 AP P@5 Success@1"
+            f"{name!r} is no metric: {error or 'unknown'}", hint=_EXAMPLES
         ) from error
     return measure
 

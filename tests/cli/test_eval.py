@@ -117,6 +117,16 @@ def test_files_one_by_one(run_cli: RunCli, beir: str) -> None:
     assert ran.out.startswith("shop: 2 queries")
 
 
+def test_several_datasets_and_the_same_id_in_them(run_cli: RunCli, judged: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(Path(judged).read_text(encoding="utf-8"), encoding="utf-8")
+    questions = []
+    for extra in ([], ["--unrelated"]):
+        ran = run_cli("eval", judged, str(other), "--json", "--rounds", "50", *extra)
+        questions.append(json.loads(ran.out)["dataset"]["questions"])
+    assert questions == [3, 6]
+
+
 def test_limit_and_language(run_cli: RunCli, judged: str) -> None:
     ran = run_cli("eval", judged, "--language", "zh", "--limit", "2", "--json", "--rounds", "50")
     data = json.loads(ran.out)["dataset"]

@@ -106,6 +106,8 @@ def test_the_page_says_how_and_on_what(report: Report) -> None:
     assert "paired randomisation test" in text
     assert "Some &lt;CPU&gt;" in text
     assert "Helped most" in text
+    assert "do not quote" not in text
+    assert "other programs took 40% of the processor" in as_html({**report, "foreign_share": 0.4})
 
 
 def test_pages_of_reports_without_times_models_or_groups() -> None:

@@ -32,6 +32,12 @@ def test_parallel_sets_draw_the_same_questions_and_become_clusters() -> None:
     assert "10 questions stand in several datasets" in whole.notes[0]
 
 
+def test_ids_that_are_alike_by_chance() -> None:
+    whole = combine([part("cranfield", ["1"]), part("scifact", ["1"])], parallel_ids=False)
+    assert make_plan(whole).clusters is None
+    assert whole.notes == ()
+
+
 def test_sets_without_a_question_in_common_have_no_clusters() -> None:
     whole = combine([part("a", ["q1"]), part("b", ["q2"])])
     assert make_plan(whole).clusters is None

@@ -67,6 +67,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--language", nargs="+", metavar="CODE", help="only queries in these languages")
     group.add_argument("--limit", metavar="N", type=positive, help="only N queries of each dataset, drawn by --seed")
     group.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is drawn (default: 0)")
+    group.add_argument("--unrelated", action="store_true", help="the same query id in two datasets means nothing")
     group.add_argument("--first-stage", metavar="RUN", help="a file of candidates, or bm25 (default: the dataset's)")
 
 
@@ -121,7 +122,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     from resift.evaluation import combine, make_plan
 
     datasets = _datasets(args)
-    whole = combine(datasets)
+    whole = combine(datasets, parallel_ids=not args.unrelated)
     return make_plan(whole, depths=args.depth)
 
 

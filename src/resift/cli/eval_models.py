@@ -57,9 +57,8 @@ def run_models(
         **record(),
         "resift": __version__,
         **versions(("ir_measures", "pytrec_eval", "numpy")),
-        "processor used by others": f"{others:.0%}" if others is not None else None,
     }
-    return scored, {"systems": used, "environment": environment}
+    return scored, {"systems": used, "environment": environment, "foreign_share": others}
 
 
 def _run(plan: Plan, name: str, reranker: Reranker, *, keep: Path | None, identity: object) -> Scores:

@@ -76,9 +76,7 @@ def _parse(name: str) -> Any:
         measure: Any = ir_measures.parse_measure(name)
         measure.validate_params()
     except (NameError, ValueError, SyntaxError, AssertionError, AttributeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{name!r} is no metric: {error or 'unknown'}", hint=_EXAMPLES
-        ) from error
+        raise InputError(f"{name!r} is no metric: {error or 'unknown'}", hint=_EXAMPLES) from error
     return measure
 
 

@@ -203,7 +203,9 @@ def _methods(report: Report) -> Iterator[str]:
     if environment:
         yield "<h2>What it ran on</h2><div class='scroll'><table><tbody>"
         for name, value in environment.items():
-            yield f"<tr><td>{escape(name)}</td><td style='text-align:left;white-space:normal'>{_shown(value)}</td></tr>"
+            if value is None:
+                continue
+            yield f"<tr><td>{escape(name.replace('_', ' '))}</td><td style='text-align:left;white-space:normal'>{_shown(value)}</td></tr>"
         yield "</tbody></table></div>"
 
 
@@ -212,7 +214,7 @@ def _shown(value: object) -> str:
         return escape(", ".join(f"{key} {part}" for key, part in value.items() if part is not None))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return escape(", ".join(map(str, value)))
-    return escape("unknown" if value is None else str(value))
+    return escape(str(value))
 
 
 def _rows(report: Report, model: str) -> list[dict[str, Any]]:

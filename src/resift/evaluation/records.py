@@ -92,10 +92,11 @@ def _lot(query: Query, seed: int) -> tuple[str, str]:
     return hashlib.sha256(f"{seed}\0{question}".encode()).hexdigest(), query.id
 
 
-def combine(datasets: Sequence[Dataset]) -> Dataset:
+def combine(datasets: Sequence[Dataset], *, parallel_ids: bool = True) -> Dataset:
     """Return several datasets as one, every id with its dataset's name before it.
 
-    Queries that have the same id in several datasets are taken for one question in several languages: one cluster.
+    Queries that have the same id in several datasets are taken for one question in several languages, one cluster,
+    unless `parallel_ids` is false.
     Raises InputError when two have one name.
     """
     if not datasets:
@@ -110,7 +111,7 @@ def combine(datasets: Sequence[Dataset]) -> Dataset:
     for dataset in datasets:
         for key in dataset.queries:
             seen[key] = seen.get(key, 0) + 1
-    parallel = {key for key, count in seen.items() if count > 1}
+    parallel = {key for key, count in seen.items() if count > 1 and parallel_ids}
     queries: dict[str, Query] = {}
     for dataset in datasets:
         for key, query in dataset.queries.items():

@@ -12,6 +12,7 @@ FIRST_STAGE = "first stage"
 ALPHA = 0.05
 _FEW = 50
 _LITTLE = 0.01
+_FOREIGN = 0.1
 
 
 def row_name(model: str, depth: int) -> str:
@@ -63,6 +64,9 @@ def warnings(report: Report) -> Iterator[str]:
     untimed = [row["name"] for row in report["rows"] if row["model"] and row["timed_queries"] < data["measured"]]
     if untimed:
         yield f"times of some queries are not known, because scores were kept at other depths: {', '.join(untimed)}"
+    foreign = report.get("foreign_share")
+    if foreign is not None and foreign > _FOREIGN:
+        yield f"other programs took {foreign:.0%} of the processor meanwhile: do not quote the milliseconds"
     deepest = report["ceiling"][-1]
     if deepest["recall"] < 1 - _LITTLE:
         yield (

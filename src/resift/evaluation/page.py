@@ -205,7 +205,7 @@ def _methods(report: Report) -> Iterator[str]:
         for name, value in environment.items():
             if value is None:
                 continue
-            yield f"<tr><td>{escape(name.replace('_', ' '))}</td><td style='text-align:left;white-space:normal'>{_shown(value)}</td></tr>"
+            yield f"<tr><td>{escape(name.replace('_', ' '))}</td><td class='words'>{_shown(value)}</td></tr>"
         yield "</tbody></table></div>"
 
 

@@ -205,10 +205,10 @@ def slope(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 def report(soak: Soak, minutes: float) -> dict[str, object]:
-    """Return what was seen. Memory is that after the first fifth, when all that is kept has been filled."""
-    later = [point for point in soak.memory if (point["second"] or 0) > minutes * 60 / 5]
+    """Return what was seen. Memory's slope is that of the second half: all that is kept has been filled by then."""
+    later = [point for point in soak.memory if (point["second"] or 0) > minutes * 60 / 2]
     front = [(float(point["second"] or 0), float(point["front_mb"] or 0)) for point in later]
-    # A worker that was started again fills its buffers anew: all of them together, as time in each one's own life.
+    # A worker that was started again fills its buffers anew, so that each is looked at by itself.
     workers: dict[int, list[tuple[float, float]]] = {}
     for point in soak.memory:
         if point["worker"] is not None and point["worker_mb"]:
@@ -234,7 +234,7 @@ def report(soak: Soak, minutes: float) -> dict[str, object]:
         "front_mb_per_hour": slope(front),
         "worker_mb": {"last": longest[-1][1], "most": max(mb for _, mb in longest)} if longest else None,
         "worker_mb_most_of_each": [round(max(mb for _, mb in points), 1) for points in workers.values()],
-        "longest_worker_mb_per_hour": slope(longest[len(longest) // 5 :]),
+        "longest_worker_mb_per_hour": slope(longest[len(longest) // 2 :]),
         "memory": soak.memory[:: max(1, len(soak.memory) // 200)],
     }
 
@@ -251,7 +251,7 @@ def table(found: Mapping[str, Any]) -> Table:
         ["requests without an answer", str(sum(found["lost"].values()))],
         ["scores compared", str(found["scores_checked"])],
         ["scores wrong", str(found["scores_wrong"])],
-        ["front process, MB", f"{shown(front.get('first'))} after a fifth, {shown(front.get('last'))} at the end"],
+        ["front process, MB", f"{shown(front.get('first'))} half way, {shown(front.get('last'))} at the end"],
         ["front process, MB an hour", shown(found["front_mb_per_hour"])],
         ["workers", f"{found['workers']}, at most {shown(worker.get('most'))} MB"],
         ["longest worker, MB an hour", shown(found["longest_worker_mb_per_hour"])],

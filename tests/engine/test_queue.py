@@ -106,6 +106,22 @@ class TestOrder:
         assert queue.take(0.1, working=[second]) is None
         assert len(owners(queue.take(0.1))) == 1
 
+    def test_a_short_task_does_not_wait_for_the_rest_of_a_batch(self) -> None:
+        queue = make_queue(budget=100)
+        long, short = (open_task(queue, tokens=tokens) for tokens in (5000, 4))
+        queue.add(long, [fresh(2) for _ in range(500)])
+        queue.add(short, [fresh(4)])
+        assert owners(queue.take(0.001)) == [short]
+        assert owners(queue.take(0.002)) == [long]
+
+    def test_a_task_shrinks_as_it_is_served(self) -> None:
+        queue = make_queue(budget=10)
+        task = open_task(queue, tokens=100)
+        queue.add(task, [fresh(10), fresh(10)])
+        assert task.remaining == 100
+        assert queue.take(0.0) is not None
+        assert task.remaining == 90
+
 
 class TestSharing:
     def test_equal_sequences_run_once(self) -> None:

@@ -287,20 +287,68 @@ def test_a_callback_may_add_more() -> None:
 
 
 def test_callbacks_come_one_at_a_time() -> None:
-    inside = threading.Lock()
-    seen = threading.Semaphore(0)
+    """The first one stays inside while the second batch ends: that one's callback must wait."""
+    inside: list[int] = []
+    overlaps: list[bool] = []
+    together = threading.Event()
+    told = threading.Semaphore(0)
 
     def scored(places: list[int], logits: Float32) -> None:
-        assert inside.acquire(blocking=False)
-        inside.release()
-        for _ in places:
-            seen.release()
+        inside.extend(places)
+        if len(inside) > 1:
+            together.set()
+        overlaps.append(together.wait(0.3))
+        inside.clear()
+        told.release()
 
-    with Scheduler(sums, max_batch_tokens=2) as scheduler:
-        task = scheduler.open("m", expected_tokens=10_000, on_scored=scored, on_failed=scored)  # type: ignore[arg-type]
-        scheduler.add(task, [sequence(i) for i in range(1, 300)])
-        for _ in range(299):
-            assert seen.acquire(timeout=60)
+    with Scheduler(sums, max_batch_tokens=1) as scheduler:
+        task = scheduler.open("m", expected_tokens=10_000, on_scored=scored, on_failed=lambda places, error: None)
+        scheduler.add(task, [sequence(1), sequence(2)])
+        for _ in range(2):
+            assert told.acquire(timeout=60)
+    assert overlaps == [False, False]
+
+
+def test_a_callback_may_cancel_another_task_of_its_batch() -> None:
+    gate = Gate()
+    with Scheduler(gate, max_batch_tokens=100) as scheduler:
+        blocker = Waiter(scheduler).add(sequence(9))
+        gate.entered()
+        second = Waiter(scheduler)
+        first = scheduler.open(
+            "m",
+            expected_tokens=1,
+            on_scored=lambda places, logits: scheduler.cancel(second.task),
+            on_failed=lambda places, error: None,
+        )
+        scheduler.add(first, [sequence(1)])
+        second.add(sequence(1))
+        gate.free(2)
+        blocker.wait()
+        gate.entered()
+    assert gate.batches == [[9], [1]]
+    assert second.scores == {}
+
+
+def test_a_batch_that_was_sent_ahead_began_when_the_one_before_it_ended() -> None:
+    times = [0.0]
+    gate = Gate()
+    reports: list[BatchReport] = []
+    reported = threading.Semaphore(0)
+
+    def report(batch: BatchReport) -> None:
+        reports.append(batch)
+        reported.release()
+
+    with Scheduler(gate, max_batch_tokens=1, clock=lambda: times[-1], on_batch=report) as scheduler:
+        Waiter(scheduler, tokens=10_000).add(sequence(1), sequence(2))
+        for _ in range(2):
+            gate.entered()
+        for time in (5.0, 7.0):
+            times.append(time)
+            gate.free()
+            assert reported.acquire(timeout=60)
+    assert [batch.seconds for batch in reports] == [5.0, 2.0]
 
 
 def test_reports_tell_what_was_run_and_how_long() -> None:

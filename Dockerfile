@@ -14,15 +14,15 @@ COPY pyproject.toml CMakeLists.txt README.md LICENSE ./
 COPY native native
 COPY src src
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
-    && python -m venv /opt/resift \
-    && /opt/resift/bin/pip install --no-cache-dir "$(echo /wheels/resift-*.whl)[server,otel]"
+    && python -m venv /app \
+    && /app/bin/pip install --no-cache-dir "$(echo /wheels/resift-*.whl)[server,otel]"
 
 FROM python:${PYTHON}-slim-bookworm
-COPY --from=build /opt/resift /opt/resift
+COPY --from=build /app /app
 # Nothing but /models is ever written, so the container may run with a read-only root.
 RUN useradd --uid 10001 --no-create-home --home-dir /models --shell /usr/sbin/nologin resift \
     && install --directory --owner=resift --group=resift /models
-ENV PATH=/opt/resift/bin:$PATH \
+ENV PATH=/app/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HF_HOME=/models \

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import resift
+import resift.errors
 
 NAMES = [
     "AsyncClient",
@@ -51,3 +52,11 @@ def test_the_client_loads_no_engine() -> None:
     assert loaded_by("from resift import Client, AsyncClient") == {"numpy"}
     # httpx has a command of its own, which imports rich where that is installed.
     assert loaded_by("from resift import Client; Client()") <= {"numpy", "httpx", "rich"}
+
+
+@pytest.mark.parametrize("name", ["Client", "AsyncClient"])
+def test_a_client_without_httpx_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.delitem(sys.modules, "resift.client.transport", raising=False)
+    with pytest.raises(resift.errors.MissingExtra, match=r"resift\[client\]"):
+        getattr(resift, name)()

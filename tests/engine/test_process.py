@@ -268,6 +268,13 @@ def test_signals_of_the_terminal_do_not_end_the_worker(plan: ModelPlan) -> None:
         assert engine.restarts == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+def test_the_worker_is_what_goes_when_memory_is_short(plan: ModelPlan) -> None:
+    with EngineProcess({"m": plan}, threads=1) as engine:
+        scores = [Path(f"/proc/{pid}/oom_score_adj").read_text() for pid in (engine.pid, "self")]
+    assert int(scores[0]) == min(int(scores[1]) + 500, 1000)
+
+
 FRONT = """
 import sys, threading
 from pathlib import Path

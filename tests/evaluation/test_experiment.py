@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from resift.errors import InputError
-from resift.evaluation import combine, evaluate
+from resift.evaluation import as_text, combine, evaluate
 from tests.evaluation.sets import TableScorer, make_dataset, many
 
 
@@ -92,6 +92,12 @@ def test_a_query_without_candidates_counts_as_nothing_found() -> None:
     report = evaluate(data, {"m": TableScorer()}, metrics=["RR@10"])
     assert report["rows"][0]["means"]["RR@10"] == 0.5
     assert report["dataset"]["left_out"]["nothing_found"] == ["lost"]
+
+
+def test_judgements_of_a_query_without_a_text_are_told() -> None:
+    data = make_dataset({"q": {"a": 1}, "ghost": {"a": 1}}, {"q": ["a"]})
+    data.queries.pop("ghost")  # type: ignore[attr-defined]
+    assert "judged queries without a text, left out: 1" in as_text(evaluate(data, {"m": TableScorer()}))
 
 
 def test_a_wrong_metric_shows_before_anything_is_scored() -> None:

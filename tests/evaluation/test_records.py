@@ -19,6 +19,12 @@ def test_a_draw_is_the_same_each_time_and_smaller_ones_are_within_larger_ones() 
     assert small != set(select(part("a"), limit=10, seed=4).queries)
 
 
+def test_what_is_not_drawn_is_not_taken_for_lost() -> None:
+    plan = make_plan(select(part("a"), limit=10))
+    assert len(plan.queries) == 10
+    assert plan.left_out.unknown == []
+
+
 def test_parallel_sets_draw_the_same_questions_and_become_clusters() -> None:
     parts = [select(part(name, language=name), limit=10) for name in ("zh", "en")]
     assert set(parts[0].queries) == set(parts[1].queries)

@@ -38,6 +38,7 @@ class LocalEngine:
                 checkpoint.spec, checkpoint.tensors, backend=None, device=None, precision=None, threads=1
             )
         self.ready = True
+        self.pid = None
         self.batches: list[tuple[str, int]] = []
         self.fault: Callable[[PackedBatch], None] | None = None
         self._held = False

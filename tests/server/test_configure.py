@@ -149,6 +149,15 @@ def test_the_key_that_clients_send_closes_the_server_too() -> None:
     assert read(RESIFT_API_KEY="one").settings.api_keys == ("one",)
     assert read(RESIFT_API_KEY="one", RESIFT_API_KEYS="two,three").settings.api_keys == ("two", "three")
 
+    assert read(RESIFT_API_KEY="one", RESIFT_API_KEYS="").settings.api_keys == ("one",)
+    for text in (" ", ",", " , "):
+        with pytest.raises(InputError, match="RESIFT_API_KEYS names no key"):
+            read(RESIFT_API_KEYS=text)
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert read(RESIFT_PORT="", RESIFT_API_KEYS="", RESIFT_MODELS="", RESIFT_LOG_FORMAT="").settings == Settings()
+
 
 def test_lists_come_from_commas_and_repetition() -> None:
     assert read(RESIFT_ALLOWED_HOSTS="a, b,").settings.allowed_hosts == ("a", "b")

@@ -3,6 +3,7 @@
 Started by `process`, not by hand. It knows no texts and no tokenizers.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -21,6 +22,9 @@ from resift.engine.select import make_backend
 from resift.engine.wire import Kind, Question, error_content, read_question, write_answer
 from resift.loading.tensors import load_tensors
 from resift.types import ModelSpec, Precision
+
+_GOES_FIRST = 500
+"""Of 1000, added to the share of memory by which Linux chooses what to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ def main() -> None:
     # Whoever started it ends it. The terminal sends Ctrl-C, and a service manager SIGTERM, to all processes at once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _go_first()
     # Libraries print to the standard output: theirs becomes the error output, and ours is kept apart.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -80,10 +85,16 @@ def main() -> None:
     job: Job = pickle.load(questions)
     waiting: SimpleQueue[Question] = SimpleQueue()
     threading.Thread(target=_read, args=(questions, waiting), daemon=True).start()
-    try:
+    with contextlib.suppress(OSError):  # the front is gone: nobody reads
         _serve(job, waiting, answers)
-    except OSError:  # the front is gone: nobody reads
-        os._exit(0)
+    os._exit(0)  # without the interpreter's own end, which does not bear a thread that reads
+
+
+def _go_first() -> None:
+    """Tell Linux to end this process when memory is short, not the front with its connections."""
+    file = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):
+        file.write_text(str(min(int(file.read_text()) + _GOES_FIRST, 1000)))
 
 
 def _read(questions: BinaryIO, waiting: "SimpleQueue[Question]") -> None:

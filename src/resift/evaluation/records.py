@@ -84,7 +84,9 @@ def select(
             raise InputError(f"limit is {limit}: expected 1 or more")
         drawn = set(sorted(queries, key=lambda key: _lot(queries[key], seed))[:limit])
         queries = {key: query for key, query in queries.items() if key in drawn}
-    return replace(dataset, queries=queries)
+    dropped = dataset.queries.keys() - queries.keys()
+    qrels = {key: grades for key, grades in dataset.qrels.items() if key not in dropped}
+    return replace(dataset, queries=queries, qrels=qrels)
 
 
 def _lot(query: Query, seed: int) -> tuple[str, str]:

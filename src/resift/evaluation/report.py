@@ -61,6 +61,8 @@ def warnings(report: Report) -> Iterator[str]:
     ):
         if out[name]:
             yield f"{what}: {len(out[name])} (the first: {out[name][0]})"
+    if out["unknown"]:
+        yield f"judged queries without a text, left out: {out['unknown']}"
     untimed = [row["name"] for row in report["rows"] if row["model"] and row["timed_queries"] < data["measured"]]
     if untimed:
         yield f"times of some queries are not known, because scores were kept at other depths: {', '.join(untimed)}"

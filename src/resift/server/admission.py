@@ -1,6 +1,7 @@
 """How much work is taken in: tokens that wait or are in work, and requests, both bounded."""
 
 import math
+import threading
 from collections.abc import Callable
 
 from resift.server.errors import Overloaded, TooLarge
@@ -33,12 +34,13 @@ class Rate:
 
 
 class Admission:
-    """The tokens and requests that were taken in and not yet answered. For one thread, the event loop's."""
+    """The tokens and requests that were taken in and not yet answered. Safe from many threads."""
 
     def __init__(self, limits: Limits, rate: Rate, *, on_change: Callable[[int], None]) -> None:
         self._limits = limits
         self._rate = rate
         self._on_change = on_change
+        self._lock = threading.Lock()
         self.tokens = 0
         self.requests = 0
 
@@ -47,25 +49,41 @@ class Admission:
         most = self._limits.max_queue_tokens
         if tokens > most:
             raise too_large(tokens, most)
-        if self.requests >= self._limits.max_requests:
-            wait = self._rate.seconds(self.tokens // max(self.requests, 1))
-            raise Overloaded(
-                f"{self.requests} requests are in work, which is the most (max_requests)", retry_after=math.ceil(wait)
-            )
-        if self.tokens + tokens > most:
-            wait = self._rate.seconds(self.tokens + tokens - most)
-            raise Overloaded(
-                f"{self.tokens} tokens wait and this request has about {tokens}, at most {most} may wait "
-                f"(max_queue_tokens)",
-                retry_after=math.ceil(wait),
-            )
-        self.requests += 1
-        ticket = Ticket(self)
-        ticket.change(tokens)
-        return ticket
+        with self._lock:
+            if self.requests >= self._limits.max_requests:
+                wait = self._rate.seconds(self.tokens // max(self.requests, 1))
+                raise Overloaded(
+                    f"{self.requests} requests are in work, which is the most (max_requests)",
+                    retry_after=math.ceil(wait),
+                )
+            if self.tokens + tokens > most:
+                wait = self._rate.seconds(self.tokens + tokens - most)
+                raise Overloaded(
+                    f"{self.tokens} tokens wait and this request has about {tokens}, at most {most} may wait "
+                    f"(max_queue_tokens)",
+                    retry_after=math.ceil(wait),
+                )
+            self.requests += 1
+            ticket = Ticket(self)
+            self._move(ticket, tokens)
+            return ticket
 
-    def change(self, tokens: int) -> None:
-        """Add tokens to those that wait (or, below 0, take some away)."""
+    def change(self, ticket: "Ticket", tokens: int) -> None:
+        """Add tokens to those that a request holds (or, below 0, take some away), unless it has left."""
+        with self._lock:
+            if not ticket.left:
+                self._move(ticket, tokens)
+
+    def leave(self, ticket: "Ticket") -> None:
+        """Take back all that a request holds. A second call does nothing."""
+        with self._lock:
+            if not ticket.left:
+                ticket.left = True
+                self.requests -= 1
+                self._move(ticket, -ticket.tokens)
+
+    def _move(self, ticket: "Ticket", tokens: int) -> None:
+        ticket.tokens += tokens
         self.tokens += tokens
         self._on_change(self.tokens)
 
@@ -74,22 +92,17 @@ class Ticket:
     """The share of one request in the queue: what it holds is given back when it ends, whatever happened."""
 
     def __init__(self, admission: Admission) -> None:
-        self._admission: Admission | None = admission
+        self._admission = admission
         self.tokens = 0
+        self.left = False
 
     def change(self, tokens: int) -> None:
         """Correct what the request holds; nothing happens after the end."""
-        if self._admission is not None and tokens:
-            self.tokens += tokens
-            self._admission.change(tokens)
+        self._admission.change(self, tokens)
 
     def leave(self) -> None:
         """Give everything back. A second call does nothing."""
-        if self._admission is not None:
-            admission, tokens = self._admission, self.tokens
-            self._admission = None
-            admission.requests -= 1
-            admission.change(-tokens)
+        self._admission.leave(self)
 
 
 def too_large(tokens: int, most: int) -> TooLarge:

@@ -2,11 +2,13 @@
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resift import __version__
 from resift.errors import ResiftError
@@ -41,7 +43,8 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
 
     It opens nothing and closes nothing: the service is running already. `/docs` and `/openapi.json` need no network.
     """
-    api = FastAPI(title="resift", docs_url=None, redoc_url=None)
+    api = FastAPI(title="resift", docs_url=None, redoc_url=None, redirect_slashes=False)
+    api.add_middleware(_Slashes)
     desk = Desk(service, settings)
     for endpoint in ENDPOINTS:
         for path in endpoint.paths:
@@ -55,6 +58,20 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
     api.add_exception_handler(ClientDisconnect, _on_disconnect)
     api.add_exception_handler(Exception, _on_defect)
     return api
+
+
+class _Slashes:
+    """Finds `/v1/rerank` for `//v1/rerank` and `/v1/rerank/`: what clients make of a base URL that ends in a slash."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = "/" + "/".join(part for part in scope["path"].split("/") if part)
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": quote(path).encode()}
+        await self._app(scope, receive, send)
 
 
 def _add(api: FastAPI, desk: Desk, endpoint: Endpoint, path: str) -> None:

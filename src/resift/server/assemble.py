@@ -33,7 +33,7 @@ def assemble(request: Request, timings: Timings) -> Outcome:
         scored=scored,
         # Subtle: the order is that of the logits, because sigmoids of large logits are equal in float32.
         order=np.argsort(order, kind="stable").tolist(),
-        partial=any(record.pending for record in made.values()) or len(request.owners) < len(scored),
+        partial=any(record.pending for record in scored),
         info=request.policy.info,
         tokens=sum(record.tokens for record in scored),
         characters=request.characters,

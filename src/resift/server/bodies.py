@@ -2,7 +2,7 @@
 
 | Family | Paths | Body |
 |---|---|---|
-| `tei` | /predict, /info, /health, /ready; /rerank with `texts` | `{"error": text, "error_type": "Validation"}` |
+| `tei` | /predict, /similarity, /info, /health, /ready; `texts` | `{"error": text, "error_type": "Validation"}` |
 | `either` | /rerank before its body is known | that of `tei` with `message` and `detail` |
 | `union` | everything else | `{"message": text, "detail": text, "error": {"message", "type", "param", "code"}}` |
 
@@ -27,6 +27,7 @@ Family: TypeAlias = Literal["tei", "either", "union", "score"]
 
 _FAMILIES: dict[str, Family] = {
     "/predict": "tei",
+    "/similarity": "tei",
     "/info": "tei",
     "/health": "tei",
     "/ready": "tei",

@@ -14,8 +14,8 @@ from resift.types import Window
 _KEY_BYTES = 20
 _PAIR = struct.Struct("<fI?")
 _WINDOW = struct.Struct("<fI?IIIIf")
-# What an entry takes beside its value's bytes: key, two objects' heads and the dictionary's node. With tracemalloc 160 to
-# 190, depending on how full the dictionary is.
+# What an entry takes beside its value's bytes: key, two objects' heads and the dictionary's node. With tracemalloc 160
+# to 190, depending on how full the dictionary is.
 _ENTRY_BYTES = 192
 
 

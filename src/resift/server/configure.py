@@ -186,6 +186,9 @@ def _read_model(path: Path, place: int, table: Mapping[str, Any]) -> Mapping[str
 
 def _read_environment(environment: Mapping[str, str], values: dict[str, Any], sources: dict[str, str]) -> list[str]:
     """Put the values of RESIFT_* among the others and return the models that RESIFT_MODELS names."""
+    environment = {
+        name: text for name, text in environment.items() if text
+    }  # empty is not set: ${X:-} of compose files
     variables = {option.variable: option for option in OPTIONS.values()}
     if "RESIFT_API_KEY" in environment and "RESIFT_API_KEYS" not in environment:
         variables["RESIFT_API_KEY"] = variables["RESIFT_API_KEYS"]  # what clients send is what the server expects
@@ -225,7 +228,9 @@ def check(option: Option, value: object, where: str) -> Any:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             raise InputError(f"{where} is {_shown(option, value)}, expected a list")
-        texts = (item.strip() if isinstance(item, str) else item for part in items for item in _split(part))
+        texts = [item.strip() if isinstance(item, str) else item for part in items for item in _split(part)]
+        if option.secret and items and not any(texts):  # who meant to close the server is not to leave it open
+            raise InputError(f"{where} names no key")
         return tuple(_one(option, item, where) for item in texts if item != "")
     if option.optional and value == "":
         return None

@@ -8,7 +8,7 @@ from resift.types import Float32
 
 
 class Observer(Protocol):
-    """Told of everything that is worth counting. `batch` and `engine` come from other threads than the loop's."""
+    """Told of everything that is worth counting. `batch`, `queue` and `engine` come from other threads."""
 
     def request(self, model: str, *, pairs: int, tokens: int, outcome: str, timings: Timings, partial: bool) -> None:
         """Count a request that ended. `outcome` is `ok`, `cancelled`, or the name of the error's class."""

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 
 from resift.engine.queue import Task
 from resift.engine.scheduler import Scheduler
-from resift.errors import EngineClosed, InputError, ResiftError
+from resift.errors import EngineClosed, EngineError, InputError, ResiftError
 from resift.scoring import combine, unknown_tokens
 from resift.server.admission import Ticket, too_large
 from resift.server.cache import Known, QueryKeys, ScoreCache
@@ -64,7 +64,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all requests of a service use."""
+    """What all requests of a service use; `warned` are the models of which was said that they lack tokens."""
 
     scheduler: Scheduler
     cache: ScoreCache
@@ -72,14 +72,15 @@ class Shared:
     limits: Limits
     clock: Callable[[], float]
     watch: BatchWatch
+    warned: set[str] = field(default_factory=set)
 
 
 class Request:
     """A request from its admission to its end.
 
-    `step` runs on a tokenizer's thread, one chunk after the other; what the scheduler tells comes on its thread and is
-    passed on; all else runs on the event loop's. `finished` becomes True with the last score, False at the deadline,
-    or gets the error of the whole request.
+    `step` runs on a tokenizer's thread, one chunk after the other; what the scheduler tells comes on its threads and is
+    gathered under the lock; all else runs on the event loop's. `finished` becomes True with the last score, False at
+    the deadline, or gets the error of the whole request.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Request:
         self._waited = 0.0
         """Seconds in the queue, summed over the sequences that the engine took."""
         self._computed = 0.0
+        self._until = 0.0
 
     @property
     def priority(self) -> int:
@@ -147,7 +149,12 @@ class Request:
             return None
         guess = sum(self._survey.tokens[place] for place in places)
         tokens = sum(len(sequence.ids) for sequence in sequences)
-        self._shared.mailbox.post(self._chunk_read, len(sequences), tokens - guess, last)
+        self._ticket.change(tokens - guess)
+        if last:
+            with self._lock:
+                self.read = True
+                self.tokenised = self._shared.clock()
+                self._check_end()
         return None if last else cost
 
     def _next_chunk(self) -> tuple[range, int]:
@@ -223,10 +230,9 @@ class Request:
             if pair is None:
                 continue
             self._check_cut(pair.truncated)
-            slot.first, slot.count = len(self._lengths), len(pair.sequences)
-            slot.spans, slot.truncated = pair.spans, pair.truncated
             lengths = [len(sequence.ids) for sequence in pair.sequences]
-            slot.tokens = sum(lengths)
+            slot.spans, slot.truncated, slot.tokens = pair.spans, pair.truncated, sum(lengths)
+            slot.first, slot.count = len(self._lengths), len(lengths)
             self._lengths += lengths
             self._tokens += slot.tokens
             sequences += pair.sequences
@@ -256,8 +262,13 @@ class Request:
             )
 
     def _warn_of_unknown(self, encoded: Sequence[EncodedPair]) -> None:
-        if self.policy.unknown_id is not None and (found := unknown_tokens(encoded, self.policy.unknown_id)):
-            _logger.info("%s: %s", self.model, found)
+        """Say once of a model that texts hold what was cut from its vocabulary."""
+        warned = self._shared.warned
+        if self.policy.unknown_id is None or self.model in warned:
+            return
+        if found := unknown_tokens(encoded, self.policy.unknown_id):
+            warned.add(self.model)
+            _logger.warning("%s: %s", self.model, found)
 
     def _send(self, sequences: list[TokenSequence]) -> bool:
         """Give sequences to the scheduler, unless the request was withdrawn meanwhile."""
@@ -273,17 +284,39 @@ class Request:
                     on_failed=self._on_failed,
                 )
             self._added += [self._shared.clock()] * len(sequences)
+            self._sent += len(sequences)
             self._shared.scheduler.add(self._task, sequences)
             return True
 
-    # The scheduler's thread
+    # The scheduler's threads: the loop is woken at the end only, because each time costs as much as a small batch
 
     def _on_scored(self, places: list[int], logits: Float32) -> None:
         begun, seconds = self._shared.watch.last()
-        self._shared.mailbox.post(self._scored, places, logits, begun, seconds)
+        with self._lock:
+            self._scores.append((places, logits))
+            self._waited += sum(max(begun - self._added[place], 0.0) for place in places)
+            end = begun + seconds  # two batches may be in work at a time: what they share counts once
+            self._computed += max(end - max(begun, self._until), 0.0)
+            self._until = max(self._until, end)
+            self._answer(places)
 
     def _on_failed(self, places: list[int], error: ResiftError) -> None:
-        self._shared.mailbox.post(self._failed, places, error)
+        if isinstance(error, EngineClosed):
+            self._shared.mailbox.post(self.fail, error)
+        elif isinstance(error, EngineError) or self.work.strict:  # other errors are the document's own
+            self._shared.mailbox.post(self.fail, EngineFailed(error.message, hint=error.hint))
+        with self._lock:
+            self._failures |= dict.fromkeys(places, error)
+            self._answer(places)
+
+    def _answer(self, places: list[int]) -> None:
+        self._answered += len(places)
+        self._ticket.change(-sum(self._lengths[place] for place in places))
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self.read and self._answered == self._sent:
+            self._shared.mailbox.post(self.complete)
 
     # The event loop's thread
 
@@ -298,6 +331,11 @@ class Request:
         elif not isinstance(error, ServeError):
             error = ServeError(f"the request failed: {type(error).__name__}")
         self.finished.set_exception(error)
+
+    def complete(self) -> None:
+        """End the request with all that it asked for."""
+        if not self.finished.done():
+            self.finished.set_result(True)
 
     def expire(self) -> None:
         """End the request with what is known."""
@@ -325,13 +363,18 @@ class Request:
         )
 
     def settle(self) -> None:
-        """Collect the scores that came into the slots' records, and keep the new ones in the cache."""
-        logits = np.full(len(self._lengths), np.nan, np.float32)
-        for places, values in self._scores:
+        """Collect the scores that came into the slots' records, and keep the new ones in the cache.
+
+        After a deadline the tokenizer may still be at it: what it adds meanwhile is not looked at.
+        """
+        with self._lock:
+            scores, slots, sent = list(self._scores), list(self.slots), self._sent
+        logits = np.full(sent, np.nan, np.float32)
+        for places, values in scores:
             logits[places] = values
         fresh = []
-        for slot in self.slots:
-            if slot.count and slot.known is None and slot.error is None:
+        for slot in slots:
+            if slot.known is None and slot.error is None and slot.count and slot.first + slot.count <= sent:
                 slot.known = self._record(slot, logits[slot.first : slot.first + slot.count])
                 if slot.known is not None:
                     fresh.append((slot.key, slot.known))
@@ -348,32 +391,3 @@ class Request:
             return None
         pair = combine(logits, self.policy.windows, spans=slot.spans, truncated=slot.truncated)
         return Known(pair, slot.tokens)
-
-    def _chunk_read(self, sequences: int, correction: int, last: bool) -> None:
-        self._sent += sequences
-        self._ticket.change(correction)
-        if last:
-            self.read = True
-            self.tokenised = self._shared.clock()
-        self._check_end()
-
-    def _scored(self, places: list[int], logits: Float32, begun: float, seconds: float) -> None:
-        self._scores.append((places, logits))
-        self._waited += sum(max(begun - self._added[place], 0.0) for place in places)
-        self._computed += seconds
-        self._end_of(places)
-
-    def _failed(self, places: list[int], error: ResiftError) -> None:
-        if isinstance(error, EngineClosed) or self.work.strict:
-            self.fail(error if isinstance(error, EngineClosed) else EngineFailed(error.message, hint=error.hint))
-        self._failures |= dict.fromkeys(places, error)
-        self._end_of(places)
-
-    def _end_of(self, places: list[int]) -> None:
-        self._answered += len(places)
-        self._ticket.change(-sum(self._lengths[place] for place in places))
-        self._check_end()
-
-    def _check_end(self) -> None:
-        if self.read and self._answered == self._sent and not self.finished.done():
-            self.finished.set_result(True)

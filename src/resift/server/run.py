@@ -37,10 +37,18 @@ LAST_WORDS_SECONDS = 1.0
 logger = logging.getLogger("resift.server")
 
 
+class EngineService(Service, Protocol):
+    """A service whose engine is a process."""
+
+    @property
+    def engine_pid(self) -> int | None:
+        """That process, None while there is none."""
+
+
 class Opener(Protocol):
     """Loads the models and starts the engine, blocking; the service runs within its `async with`."""
 
-    def __call__(self, settings: Settings, *, observer: Observer) -> AbstractAsyncContextManager[Service]:
+    def __call__(self, settings: Settings, *, observer: Observer) -> AbstractAsyncContextManager[EngineService]:
         """Open the service. Raises ResiftError."""
 
 
@@ -52,20 +60,25 @@ def serve(
     `announce` is told the port once requests are answered. Raises ResiftError when the server cannot start: a taken
     port, a model that is not there, a key file without keys.
     """
-    raise_file_limit()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    configure_logs(settings)
     ring = KeyRing(settings.api_keys, settings.api_keys_file)
     context = open_tls(settings)
     tracing = open_tracing(settings.otlp)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(DriftWatch(settings.drift_scores, settings.drift_reference), on_request=tracing.stages)
     with contextlib.closing(bind(settings.host, settings.port)) as listening, contextlib.closing(tracing):
+        _prepare_process(settings)
         service = opener(settings, observer=metrics)
         run = _Run(settings, ring, metrics, tracing, context)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run.main(service, listening, announce))
     return 0
+
+
+def _prepare_process(settings: Settings) -> None:
+    """Change what belongs to the whole process, once nothing can be wrong with the settings any more."""
+    raise_file_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    configure_logs(settings)
 
 
 class _Run:
@@ -84,7 +97,7 @@ class _Run:
 
     async def main(
         self,
-        opened: AbstractAsyncContextManager[Service],
+        opened: AbstractAsyncContextManager[EngineService],
         listening: socket.socket,
         announce: Callable[[int], None],
     ) -> None:
@@ -104,7 +117,7 @@ class _Run:
             await listener.close()
             logger.info("stopped", extra={"cut_off": left})
 
-    def _listener(self, service: Service) -> Listener:
+    def _listener(self, service: EngineService) -> Listener:
         api = build_api(service, self._settings)
         app = wrap(
             api,
@@ -116,6 +129,7 @@ class _Run:
         )
         listener = Listener(app, self._settings.limits, refused=self._metrics.refused)
         self._metrics.watch_connections(lambda: listener.connections)
+        self._metrics.watch_engine_memory(lambda: service.engine_pid)
         self._metrics.engine(service.ready)
         return listener
 

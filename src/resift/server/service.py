@@ -53,6 +53,10 @@ class Engine(Protocol):
     def ready(self) -> bool:
         """Whether batches are run now."""
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, None while there is none."""
+
     def forward(self, model: str, batch: PackedBatch) -> Float32:
         """Return the logit of each sequence, float32 [n]."""
 
@@ -112,6 +116,11 @@ class ScoringService:
     def tokenising(self) -> int:
         """Requests of which some texts are not yet tokenised."""
         return sum(not request.read for request in self._requests)
+
+    @property
+    def engine_pid(self) -> int | None:
+        """The engine's process, None while there is none."""
+        return self._engine.pid
 
     async def start(self) -> None:
         """Begin to take work, on this loop."""

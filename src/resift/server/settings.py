@@ -26,6 +26,9 @@ class Limits:
     """What one request, and all of them together, may ask for. Every refusal names the limit and its value."""
 
     max_body_bytes: int = setting(32 * 1024 * 1024, "bytes of a request's body, before and after unpacking", least=1)
+    max_bodies_bytes: int = setting(
+        512 * 1024 * 1024, "bytes of all bodies that are read or in work at a time; more get 429", least=1
+    )
     max_documents: int = setting(2048, "pairs in one request", least=1)
     max_text_characters: int = setting(
         1_000_000, "characters of one query or document; a longer document gets an error of its own", least=1

@@ -21,6 +21,7 @@ ROUTES = {
     "/v2/rerank": {"query": "q", "documents": ["d"]},
     "/score": {"text_1": "q", "text_2": "d"},
     "/predict": {"inputs": ["q", "d"]},
+    "/similarity": {"inputs": {"source_sentence": "q", "sentences": ["d"]}},
     "/v1/ranking": {"query": "q", "passages": ["d"]},
     "/v1/reranking": {"query": "q", "input": ["d"]},
 }
@@ -63,7 +64,7 @@ def test_errors_have_the_dialect_s_body(
     response = client.post(path, ROUTES[path])
     assert response.status_code == (400 if path == "/score" and status == 422 else status)
     body = response.json()
-    if path == "/predict":
+    if path in {"/predict", "/similarity"}:
         assert set(body) == {"error", "error_type"}
         kinds = {429: "Overloaded", 503: "Unhealthy", 424: "Backend", 504: "Backend", 500: "Backend"}
         assert body["error_type"] == kinds.get(status, "Validation")
@@ -103,15 +104,21 @@ def test_unknown_paths_and_methods_are_answered_in_json(client: Client) -> None:
     assert "GET" in response.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["//v1/rerank", "/v1/rerank/", "/v1//rerank", "//rerank", "//v2/rerank//"])
+def test_slashes_of_a_base_url_do_not_matter(client: Client, path: str) -> None:
+    response = client.post(f"http://resift{path}", {"query": "q", "documents": ["q"]})
+    assert (response.status_code, response.json()["results"][0]["index"]) == (200, 0)
+    assert client.post(f"http://resift{path}", {"query": "q"}).json()["message"]
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, 3.5e38])
-@pytest.mark.parametrize("path", ROUTES)
-def test_a_score_that_is_no_number_is_never_sent(path: str, score: float) -> None:
+def test_a_score_that_is_no_number_is_never_sent(score: float) -> None:
     class Broken(FakeService):
         async def run(self, work):
             return Outcome([Scored(score)], [0], False, INFO, 1, 1, Timings())
 
     client = Client(Broken(), Settings())
-    assert client.post(path, ROUTES[path]).status_code == 424
+    assert {client.post(path, body).status_code for path, body in ROUTES.items()} == {424}
     client.close()
 
 

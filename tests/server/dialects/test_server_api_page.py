@@ -18,7 +18,7 @@ from resift.server.settings import Settings
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "server-api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SHOWN = re.findall(r"^```bash\n(curl .*?)^```\n(?:\n^```json\n(.*?)^```\n)?", TEXT, re.DOTALL | re.MULTILINE)
-VARYING = {"id", "created", "kernel", "version"}
+VARYING = {"id", "created", "kernel", "version", "timings"}
 
 
 def calls(block: str) -> list[tuple[str, str, dict[str, str], str | None]]:

@@ -69,6 +69,7 @@ def test_fields_reach_the_service(
     [
         ("/rerank", {"query": "q", "texts": ["d"]}),
         ("/predict", {"inputs": ["q", "d"]}),
+        ("/similarity", {"inputs": {"source_sentence": "q", "sentences": ["d"]}}),
         ("/v1/ranking", {"query": "q", "passages": ["d"]}),
         ("/v1/reranking", {"query": "q", "input": ["d"]}),
         ("/v1/score", {"text_1": "q", "text_2": "d"}),
@@ -83,6 +84,20 @@ def test_every_dialect_has_resift_s_own_fields(
     work = service.works[-1]
     assert (work.scores, work.max_length, work.priority, work.deadline) == ("raw", 33, "low", 0.01)
     assert (work.strict, work.model, work.windows, work.template) == (True, "large", Windows(size=9), "{a}")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/rerank", PAIR | {"top_n": -1}),
+        ("/v1/rerank", PAIR | {"top_k": -1}),
+        ("/v1/reranking", {"query": "q", "input": ["d"], "top_k": -1}),
+    ],
+)
+def test_negative_limits_are_refused(client: Client, path: str, body: dict[str, object]) -> None:
+    response = client.post(path, body)
+    assert response.status_code == 422
+    assert "is -1" in response.json()["message"]
 
 
 def test_headers_stand_in_for_fields(client: Client, service: FakeService) -> None:

@@ -22,7 +22,7 @@ from resift.server.metrics import Metrics
 from resift.server.run import bind, open_tls
 from resift.server.settings import Settings
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test that waits has failed: never part of what is tested."""
 OWN_HEADERS = ((b"content-security-policy", b"default-src 'self'"), (b"referrer-policy", b"origin"))
 PAGE = b"<!doctype html><script>let a = 1;</script><style>p {}</style><p>hello"
@@ -51,8 +51,15 @@ class Application:
                 await answer(send, PAGE, b"text/html; charset=utf-8")
             case "/own":
                 await answer(send, PAGE, b"text/html", headers=OWN_HEADERS)
+            case "/late":
+                await answer(send, b"ok")
+                raise RuntimeError(body)
+            case "/halfway":
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+                await send({"type": "http.response.body", "body": b"ha", "more_body": True})
+                raise RuntimeError(body)
             case "/boom":
-                raise RuntimeError("the text of a document")
+                raise RuntimeError(body)
             case "/missing":
                 await answer(send, b"no", status=404)
             case _:
@@ -174,6 +181,7 @@ class Edge:
     listener: Listener
     loop: asyncio.AbstractEventLoop
     context: ssl.SSLContext | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
     @contextlib.contextmanager
     def connect(self, **options: int) -> Iterator[Connection]:
@@ -210,6 +218,7 @@ def edge(
     """Run the edge on a free port, in a thread."""
     settings = settings if settings is not None else Settings()
     started: list[Edge] = []
+    failures: list[dict[str, Any]] = []
     ready, stop = threading.Event(), asyncio.Event()
 
     async def main() -> None:
@@ -221,8 +230,9 @@ def edge(
         listener = Listener(wrapped, settings.limits, refused=metrics.refused)
         with contextlib.closing(bind("127.0.0.1", 0)) as listening:
             await listener.start(listening, open_tls(settings))
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
             port = listening.getsockname()[1]
-            started.append(Edge(port, app, metrics, ring, listener, asyncio.get_running_loop(), client))
+            started.append(Edge(port, app, metrics, ring, listener, asyncio.get_running_loop(), client, failures))
             ready.set()
             await stop.wait()
             await listener.close()
@@ -240,6 +250,7 @@ def edge(
         started[0].call(stop.set)
         thread.join(PATIENCE)
         assert not thread.is_alive()
+        assert failures == []  # nothing went wrong where nobody looks
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

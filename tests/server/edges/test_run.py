@@ -24,7 +24,7 @@ from resift.server.settings import Settings
 from tests.server.edges.harness import PATIENCE, Connection, edge
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals"),
 ]
 ROOT = Path(__file__).parents[3]
@@ -36,6 +36,8 @@ from resift.server.run import serve
 from tests.server.dialects.fake import FakeService
 
 class Service(FakeService):
+    engine_pid = None
+
     async def run(self, work):
         if work.pairs[0][0] == "wait":
             print("in work", flush=True)

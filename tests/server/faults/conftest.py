@@ -9,6 +9,14 @@ if not sys.platform.startswith("linux"):
     collect_ignore_glob = ["test_*.py"]  # processes are found, limited and watched through /proc
 
 
+def pytest_collection_modifyitems(config, items) -> None:
+    """Run what takes minutes only where it was asked for."""
+    if "soak" not in (config.option.markexpr or ""):
+        for item in items:
+            if item.get_closest_marker("soak") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: pytest -m soak"))
+
+
 @pytest.fixture(scope="session")
 def engine():
     """The engine in process: the same policy, precision and scale as the server is asked for."""

@@ -139,7 +139,7 @@ class Running(Closing):
         self.name = name
         self.server = SERVERS[name]
         self.port = free_port()
-        self._log = log
+        self.log = log
         inside = folder if self.server.export is not None else None
         start = Start(folder if inside is None else Path(), self.port, threads)
         command = [python if python is not None else sys.executable, *self.server.command(start)]
@@ -189,7 +189,7 @@ class Running(Closing):
                 self.process.wait()
 
     def _last_line(self) -> str:
-        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return lines[-1][:300] if lines else "it wrote nothing"
 
 

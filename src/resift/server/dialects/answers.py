@@ -23,8 +23,8 @@ def answer(body: object, outcome: Outcome) -> Response:
 
 
 def best_first(outcome: Outcome, limit: int | None) -> Sequence[int]:
-    """Return the places of the best documents; a limit of None, 0 or less means all."""
-    return outcome.order if limit is None or limit <= 0 else outcome.order[:limit]
+    """Return the places of the best documents; a limit of None or 0 means all."""
+    return outcome.order[:limit] if limit else outcome.order
 
 
 def notes(scored: Scored, fields: ResiftFields) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """The way of a request through the service that all dialects share."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -117,11 +116,11 @@ async def _left(request: Request) -> Literal[True]:
 
 async def _stop(task: asyncio.Future[Any]) -> None:
     """Cancel a task and wait for its end. What it raises was raised already, or nobody waits for it."""
-    if task.done():
-        return
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
 
 
 def _priority(request: Request) -> Priority:

@@ -20,7 +20,7 @@ class Reranking(ResiftFields):
 
     query: Query
     input: Documents
-    top_k: int | None = Field(None, description="Results to return; all for null, 0 or less.")
+    top_k: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_input: Flag = Field(False, description="Each result with its input.")
     rank_fields: list[str] | None = Field(None, description="Fields of inputs that are objects.")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,7 +29,7 @@ class Rerank(ResiftFields):
 
     query: Query
     documents: Documents
-    top_n: int | None = Field(None, description="Results to return; all for null, 0 or less.")
+    top_n: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_documents: Flag | None = Field(
         None, description="Each result with its document: true by default on /rerank and /v1/rerank, else false."
     )
@@ -39,19 +39,12 @@ class Rerank(ResiftFields):
     truncate_prompt_tokens: int | None = Field(None, ge=-1, description="As `max_length`; -1 for the model's; vLLM.")
 
 
-class RerankDocument(BaseModel):
-    """A document as it was sent; a text becomes `{"text": ...}`."""
-
-    text: str | None = None
-    model_config = {"extra": "allow"}
-
-
 class RerankResult(Notes):
     """One document's place; the best comes first."""
 
     index: int
     relevance_score: float
-    document: RerankDocument | None = None
+    document: dict[str, Any] | None = Field(None, description='As it was sent; a text becomes `{"text": ...}`.')
 
 
 class RerankAnswer(Remarks):
@@ -69,7 +62,7 @@ class Voyage(ResiftFields):
 
     query: Query
     documents: Documents
-    top_k: int | None = Field(None, description="Results to return; all for null, 0 or less.")
+    top_k: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_documents: Flag = Field(False, description="Each result with its document.")
 
 

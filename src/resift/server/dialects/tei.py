@@ -1,4 +1,4 @@
-"""Text Embeddings Inference: `POST /rerank` with `texts`, and `POST /predict`."""
+"""Text Embeddings Inference: `POST /rerank` with `texts`, `POST /predict` and `POST /similarity`."""
 
 from typing import Annotated, Any
 
@@ -10,9 +10,9 @@ from resift.server.dialects.answers import answer, best_first, notes
 from resift.server.dialects.desk import Desk
 from resift.server.dialects.endpoint import Endpoint
 from resift.server.dialects.extras import Notes
-from resift.server.dialects.fields import Flag, Query, TeiFields, Texts
+from resift.server.dialects.fields import Flag, Lenient, Query, TeiFields, Texts
 from resift.server.dialects.reading import read_object, validate
-from resift.server.errors import Unprocessable
+from resift.server.errors import DeadlinePassed, Unprocessable
 from resift.server.records import Scored
 
 _LABEL = "LABEL_0"
@@ -63,6 +63,19 @@ class TeiPrediction(Notes):
     label: str
 
 
+class SentencePair(Lenient):
+    """One text and those that it is compared with."""
+
+    source_sentence: Query
+    sentences: Texts
+
+
+class TeiSimilarity(TeiFields):
+    """One text and those that it is compared with, as the hub's client sends them for `sentence_similarity`."""
+
+    inputs: SentencePair
+
+
 async def rerank(desk: Desk, request: Request, value: dict[str, object]) -> Response:
     """Answer a `/rerank` whose body has `texts`."""
     request.state.family = "tei"
@@ -103,6 +116,22 @@ async def predict(desk: Desk, request: Request) -> Response:
     return answer(labels[0] if single else labels, outcome)
 
 
+async def similarity(desk: Desk, request: Request) -> Response:
+    """Answer `/similarity`."""
+    value = await read_object(request)
+    parameters = value.get("parameters")
+    body = validate(TeiSimilarity, (parameters if isinstance(parameters, dict) else {}) | value)
+    pairs = [(body.inputs.source_sentence, text) for text in body.inputs.sentences]
+    work = desk.work(request, body, pairs, model=desk.card(body.model), what="sentences")
+    outcome = await desk.run(request, work)
+    wrong = next((scored.error for scored in outcome.scored if scored.error is not None), None)
+    if wrong is not None:
+        raise Unprocessable(wrong)
+    if outcome.partial:
+        raise DeadlinePassed("the deadline came before all texts were scored")
+    return answer([scored.score for scored in outcome.scored], outcome)
+
+
 def _label(scored: Scored, body: TeiPredict) -> dict[str, object]:
     return {"score": scored.score, "label": _LABEL} | notes(scored, body)
 
@@ -139,6 +168,19 @@ ENDPOINTS = (
         examples={
             "one pair": {"inputs": ["capital of France", "Paris is the capital of France."]},
             "several": {"inputs": [["capital of France", "Paris."], ["capital of France", "Berlin."]]},
+        },
+    ),
+    Endpoint(
+        paths=("/similarity",),
+        handler=similarity,
+        summary="Score texts against one",
+        description="Scores in input order, and nothing else: a text that cannot be read fails the request, and that "
+        "one was cut is not said. /rerank is the better choice where a client has it.",
+        tag="Text Embeddings Inference",
+        bodies=(TeiSimilarity,),
+        answer=list[float],
+        examples={
+            "one query": {"inputs": {"source_sentence": "capital of France", "sentences": ["Berlin.", "Paris."]}}
         },
     ),
 )

@@ -3,10 +3,8 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resift.server.edges.answers import refuse
-from resift.server.edges.body import WITH_BODY
+from resift.server.edges.body import RETRY_AFTER, WITH_BODY
 from resift.server.errors import Overloaded
-
-RETRY_AFTER = 1.0
 
 
 class Admission:

@@ -12,8 +12,8 @@ DRAIN_BYTES = 64 * 1024 * 1024
 """How long, and how much of, a body that will not be used is read, so that the client gets to its answer."""
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, error: ServeError) -> None:
-    """Answer with an error before the body was read.
+async def refuse(scope: Scope, receive: Receive, send: Send, error: ServeError, *, unread: bool = True) -> None:
+    """Answer with an error before the body was read, or, when it is not `unread`, after.
 
     Subtle: most clients send all of their body before they read, and a connection that is closed on them then is
     reset: they never see why. So the answer goes out at once and the body is read to its end (within limits).
@@ -21,12 +21,12 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: ServeError) 
     response = error_response(scope["path"], error)
     headers = list(response.raw_headers)
     invited = any(name == b"expect" for name, _ in scope["headers"])
-    if invited:  # the body has not been sent and will not be
+    if invited and unread:  # the body has not been sent and will not be
         headers.append((b"connection", b"close"))
     scope.setdefault("state", {})["error"] = type(error).__name__
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     body = bytes(response.body)
-    if not invited and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+    if unread and not invited and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = b""
         try:

@@ -3,15 +3,17 @@
 import asyncio
 import re
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resift.server.edges.answers import refuse
-from resift.server.errors import BadRequest, ClientGone, NotSupported, ServeError, TooLarge, TooSlow
+from resift.server.errors import BadRequest, ClientGone, NotSupported, Overloaded, ServeError, TooLarge, TooSlow
 from resift.server.settings import Limits
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+RETRY_AFTER = 1.0
 ENCODINGS = ("gzip", "x-gzip", "deflate")
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 """JSON's texts; the last may lack its end, so that no body makes the search begin again and again."""
@@ -24,19 +26,27 @@ class Body:
         self._app = app
         self._limits = limits
         self._keep = keep
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is over a limit; hand the rest on."""
         if scope["type"] != "http" or scope["method"] not in WITH_BODY:
             await self._app(scope, receive, send)
             return
+        held = _Held()
         try:
-            body = await self._read(scope, receive)
+            await self._handle(scope, receive, send, held)
+        finally:
+            self._held -= held.size
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, held: "_Held") -> None:
+        try:
+            body = await self._read(scope, receive, held)
             check_depth(body, self._limits.max_json_depth)
         except ClientGone:
             return
         except ServeError as error:
-            await refuse(scope, receive, send, error)
+            await refuse(scope, receive, send, error, unread=held.unread)
             return
         if self._keep:
             scope["state"]["body"] = body
@@ -51,29 +61,28 @@ class Body:
 
         await self._app(scope, whole, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
         headers = dict(scope["headers"])
         length = headers.get(b"content-length")
         if length is not None and int(length) > self._limits.max_body_bytes:
             raise self._too_large(f"has {int(length)} bytes")
         unpack = _Unpacker.of(headers.get(b"content-encoding", b""), self._limits.max_body_bytes)
         parts: list[bytes] = []
-        size = raw = 0
+        raw = 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                more = True
-                while more:
+                while held.unread:
                     message = await receive()
                     if message["type"] != "http.request":
                         raise ClientGone("the client left before its request was complete")
+                    held.unread = message.get("more_body", False)
                     part = message.get("body", b"")
                     raw += len(part)
                     part = part if unpack is None else unpack.feed(part)
-                    size += len(part)
-                    if max(raw, size) > self._limits.max_body_bytes:
+                    self._hold(part, held)
+                    if max(raw, held.size) > self._limits.max_body_bytes:
                         raise self._too_large("is larger" if unpack is None else "is larger when unpacked")
                     parts.append(part)
-                    more = message.get("more_body", False)
         except TimeoutError:
             seconds = self._limits.body_seconds
             raise TooSlow(f"the request's body took longer than {seconds:g} seconds (body_seconds)") from None
@@ -81,11 +90,28 @@ class Body:
             unpack.end()
         return b"".join(parts)
 
+    def _hold(self, part: bytes, held: "_Held") -> None:
+        """Count what is in memory, of this body and of all; raises Overloaded."""
+        held.size += len(part)
+        self._held += len(part)
+        limit = self._limits.max_bodies_bytes
+        if self._held > limit and self._held > held.size:  # one alone is bound by its own limit
+            message = f"the bodies of all requests in work have more than {limit} bytes (max_bodies_bytes)"
+            raise Overloaded(message, retry_after=RETRY_AFTER, hint="try again later")
+
     def _too_large(self, what: str) -> TooLarge:
         limit = self._limits.max_body_bytes
         return TooLarge(
             f"the request's body {what}, the limit is {limit} bytes (max_body_bytes)", hint="send fewer documents"
         )
+
+
+@dataclass
+class _Held:
+    """How much of a body is in memory, and whether there is more to come."""
+
+    size: int = 0
+    unread: bool = True
 
 
 _REPLACED = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})

@@ -7,10 +7,12 @@ has shut down its sending side and one that is gone.
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from starlette.responses import Response
 from starlette.types import ASGIApp
 from uvicorn.config import Config
@@ -21,6 +23,7 @@ from resift.server.bodies import error_response
 from resift.server.errors import BadRequest, HeadersTooLarge, ServeError, TooSlow
 from resift.server.settings import Limits
 
+OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 PROGRESS_BYTES = 65536
 """A slow reader keeps its connection when it takes so much of its answer in `write_seconds`."""
 LINGER_SECONDS = 2.0
@@ -55,6 +58,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_body = False
         self._header_bytes = 0
         self._unsent = 0
+        self._fed = b""
+        self._upgrading = False
         self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -87,7 +92,9 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self._in_body:
             self._arm("header", self._limits.header_seconds, self._header_timeout)
         headers_only = self._in_headers
+        self._fed = data
         super().data_received(data)
+        self._fed = b""
         if headers_only and self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > self._limits.max_header_bytes:
@@ -101,6 +108,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request unless its headers are too large."""
+        self._upgrading = self.parser.should_upgrade()
+        if self._upgrading:
+            return
         self._in_headers = False
         self._in_body = True
         self._disarm("header")
@@ -119,9 +129,28 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request's body."""
+        if self._upgrading:
+            return
         self._in_body = False
         if not self._deaf:
             super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol as if it did not: the offer may be ignored.
+
+        Subtle: the parser ends at such a request's headers, as if its body were of the other protocol. Java's client
+        offers HTTP/2 with each first request, its body in HTTP/1.1.
+        """
+        stopped = sys.exception()
+        rest = self._fed[stopped.args[0] :] if stopped is not None else b""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(BadRequest("CONNECT is for proxies, which this server is not"))
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+        lines += [name + b": " + value for name, value in self.headers if name not in OFFER]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         self._running = cycle

@@ -22,8 +22,9 @@ async function loadModels() {
   try {
     models = (await call("v1/models")).data;
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) wantKey();
-    else if (error instanceof Refused && error.status !== 0) showError(error);
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401 && document.activeElement === document.body) wantKey(); // whoever is writing goes on
+    else if (error.status !== 0) showError(error);
     models = [];
   }
   const wanted = select.value || select.dataset.wanted;
@@ -96,6 +97,7 @@ async function rank() {
     if (error.name === "AbortError") say(t("stopped"));
     else if (error instanceof Refused) showError(error);
     else throw error;
+    if (error.status === 401) wantKey();
   } finally {
     running = null;
     busy(false);
@@ -129,7 +131,7 @@ function showError(error) {
   byId("error-retry").textContent = error.retryAfter ? t("retry", { seconds: error.retryAfter }) : "";
   byId("error").hidden = false;
   say("");
-  if (error.status === 401) wantKey();
+  if (error.status === 401) byId("key-box").open = true;
   if (error.status === 0 || error.status === 503) showReadiness();
   byId("error").scrollIntoView({ block: "nearest" });
 }
@@ -154,9 +156,11 @@ function showAnswer() {
 function showSummary() {
   const { answer, documents, elapsed } = answered;
   const info = answer.info ?? {};
+  const cached = answer.results.filter((result) => result.cached).length;
   const facts = [
     t(documents.length === 1 ? "summaryOne" : "summary", { count: number(documents.length) }),
     t("tokens", { count: number(answer.usage?.total_tokens ?? 0) }),
+    ...(cached ? [t("fromCache", { count: number(cached) })] : []),
     [answer.model, info.precision, info.kernel ?? info.backend].filter(Boolean).join(" · "),
   ];
   byId("summary").replaceChildren(

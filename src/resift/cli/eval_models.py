@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,25 +17,8 @@ from resift.errors import InputError
 if TYPE_CHECKING:
     from resift.evaluation import Plan, Scores
     from resift.reranker import Reranker
-    from resift.types import Pair
 
 _BUILT_IN = "built-in"
-
-
-class _Counting:
-    """Scores pairs and counts those that were cut."""
-
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker = reranker
-        self.pairs = 0
-        self.cut = 0
-
-    def score(self, pairs: Iterable[Pair]) -> list[float]:
-        """Return the score of each pair."""
-        details = self._reranker.score_details(pairs)
-        self.pairs += len(details)
-        self.cut += sum(detail.truncated for detail in details)
-        return [detail.score for detail in details]
 
 
 def run_models(
@@ -64,23 +47,17 @@ def run_models(
 def _run(plan: Plan, name: str, reranker: Reranker, *, keep: Path | None, identity: object) -> Scores:
     from resift.evaluation.scores import ScoreCache, score_candidates
 
-    counting = _Counting(reranker)
     began = time.perf_counter()
     cache = ScoreCache(keep, name, identity) if keep is not None else None
-    counting.score([("warm", "up")])  # whatever a first call sets up is not the first query's time
-    counting.pairs = counting.cut = 0
+    reranker.score_details([("warm", "up")])  # whatever a first call sets up is not the first query's time
     try:
         with output.progress(len(plan.queries), label=f"Scoring with {name}", unit="query") as show:
-            scores = score_candidates(plan, counting, cache=cache, tell=lambda done, _: show(done))
+            scores = score_candidates(plan, reranker, cache=cache, tell=lambda done, _: show(done))
     finally:
         if cache is not None:
             cache.close()
-    parts = [f"{counting.pairs} pairs scored in {time.perf_counter() - began:.1f} s"]
-    if counting.cut:
-        parts.append(f"{counting.cut} of them cut at {reranker.info.max_length} tokens (--windows reads all)")
-    if scores.reused:
-        parts.append(f"{scores.reused} kept from before")
-    output.note(f"{name}: {', '.join(parts)}")
+    reused = f", {scores.reused} kept from before" if scores.reused else ""
+    output.note(f"{name}: {scores.pairs - scores.reused} pairs scored in {time.perf_counter() - began:.1f} s{reused}")
     return scores
 
 

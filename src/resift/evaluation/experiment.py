@@ -134,6 +134,7 @@ class _Analysis:
             "primary": self.primary,
             "models": list(self.scored),
             "settings": {"rounds": self.settings.rounds, "seed": self.settings.seed},
+            "cut": {name: [scores.cut, scores.pairs] for name, scores in self.scored.items()},
             "rows": self._rows(),
             "ceiling": self._ceiling(),
             "comparisons": [asdict(one) for one in comparisons],

@@ -77,7 +77,8 @@ def select(
         if not queries:
             known = sorted({query.language for query in dataset.queries.values() if query.language is not None})
             raise InputError(
-                f"{dataset.name}: no query is in {', '.join(languages)}; there are: {', '.join(known) or 'none known'}"
+                f"{dataset.name}: no query is in {', '.join(languages)}; there are: {', '.join(known) or 'none known'}",
+                hint="a name that ends in -zh says it, and so does the field 'language' of a query",
             )
     if limit is not None:
         if limit < 1:

@@ -66,6 +66,9 @@ def warnings(report: Report) -> Iterator[str]:
     untimed = [row["name"] for row in report["rows"] if row["model"] and row["timed_queries"] < data["measured"]]
     if untimed:
         yield f"times of some queries are not known, because scores were kept at other depths: {', '.join(untimed)}"
+    for model, (cut, pairs) in report["cut"].items():
+        if cut:
+            yield f"{model}: {cut} of {pairs} pairs are longer than it reads and were cut (windows read all)"
     foreign = report.get("foreign_share")
     if foreign is not None and foreign > _FOREIGN:
         yield f"other programs took {foreign:.0%} of the processor meanwhile: do not quote the milliseconds"

@@ -8,16 +8,19 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from resift.errors import InputError
 from resift.evaluation.plan import Plan
 from resift.evaluation.significance import Float64
+
+_Scored: TypeAlias = tuple[float, bool]
+"""A score, and whether the pair was cut."""
 
 Tell = Callable[[int, int], None]
 """Called with (queries done, queries in all)."""
@@ -30,10 +33,30 @@ def _digest(text: str) -> str:
 
 
 class Scorer(Protocol):
-    """Whatever scores pairs: `Reranker`, or anything else with this method."""
+    """Whatever scores pairs: anything with this method."""
 
     def score(self, pairs: Any, /) -> Any:
         """Return one number for each (query, document) pair, higher for better."""
+
+
+class Detail(Protocol):
+    """A score and whether all of the pair was read."""
+
+    @property
+    def score(self) -> float:
+        """The score."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether part of the pair was not read."""
+
+
+@runtime_checkable
+class DetailedScorer(Protocol):
+    """What scores pairs and says which it had to cut: `Reranker`."""
+
+    def score_details(self, pairs: Any, /) -> Sequence[Detail]:
+        """Return a record for each (query, document) pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +67,16 @@ class Scores:
         of: for each query, the score of each candidate down to the deepest depth.
         seconds: for each depth, how long each query took, in the order of the plan's queries; NaN where it is not
             known, which is when the scores come from a cache that was filled with other depths.
-        reused: pairs that came out of the cache.
+        pairs: how many were scored in all.
+        reused: how many of them came out of the cache.
+        cut: how many were longer than the model reads, as far as it says.
     """
 
     of: dict[str, list[float]]
     seconds: dict[int, Float64]
+    pairs: int = 0
     reused: int = 0
+    cut: int = 0
 
 
 class ScoreCache:
@@ -66,7 +93,7 @@ class ScoreCache:
         digest = _digest(json.dumps(identity, sort_keys=True, default=str))
         readable = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)[:60]
         self.file = folder / f"{readable}-{digest}.jsonl"
-        self._scores: dict[tuple[str, str], float] = {}
+        self._scores: dict[tuple[str, str], _Scored] = {}
         self._seconds: dict[tuple[str, tuple[str, ...]], float] = {}
         folder.mkdir(parents=True, exist_ok=True)
         if self.file.exists():
@@ -79,25 +106,28 @@ class ScoreCache:
     def _load(self, line: bytes) -> None:
         try:
             row = json.loads(line)
-            query, documents, scores, seconds = row["query"], row["documents"], row["scores"], row["seconds"]
+            query, documents, cut = row["query"], row["documents"], set(row["cut"])
+            scores, seconds = row["scores"], row["seconds"]
         except (ValueError, KeyError, TypeError):
             return  # blank, or cut short
-        self._scores.update(((query, document), score) for document, score in zip(documents, scores, strict=True))
+        for place, (document, score) in enumerate(zip(documents, scores, strict=True)):
+            self._scores[query, document] = score, place in cut
         self._seconds[query, tuple(documents)] = seconds
 
-    def get(self, query: str, documents: Sequence[str]) -> tuple[list[float] | None, float]:
+    def get(self, query: str, documents: Sequence[str]) -> tuple[list[_Scored] | None, float]:
         """Return the scores of a slice, None when one is missing, and how long they took, NaN when unknown."""
         asked, texts = _digest(query), tuple(map(_digest, documents))
         scores = [self._scores.get((asked, text)) for text in texts]
         known = [score for score in scores if score is not None]
         return (known if len(known) == len(scores) else None), self._seconds.get((asked, texts), float("nan"))
 
-    def put(self, query: str, documents: Sequence[str], scores: Sequence[float], seconds: float) -> None:
+    def put(self, query: str, documents: Sequence[str], scored: Sequence[_Scored], seconds: float) -> None:
         """Keep the scores of a slice."""
         row = {
             "query": _digest(query),
             "documents": [_digest(document) for document in documents],
-            "scores": list(scores),
+            "scores": [score for score, _ in scored],
+            "cut": [place for place, (_, cut) in enumerate(scored) if cut],
             "seconds": seconds,
         }
         line = json.dumps(row).encode()
@@ -134,30 +164,33 @@ def score_candidates(
             part = documents[begin:end]
             if part:
                 found, took = _slice(query.text, part, scorer, cache, counted)
-                scores += found
+                scores += [score for score, _ in found]
+                counted.cut += sum(cut for _, cut in found)
                 total += took
             seconds[end].append(total)
         of[query.id] = scores
         if tell is not None:
             tell(done, len(plan.queries))
-    return Scores(of, {depth: np.array(times) for depth, times in seconds.items()}, counted.reused)
+    times = {depth: np.array(found) for depth, found in seconds.items()}
+    return Scores(of, times, sum(map(len, of.values())), counted.reused, counted.cut)
 
 
 @dataclass(slots=True)
 class _Counted:
-    reused: int = field(default=0)
+    reused: int = 0
+    cut: int = 0
 
 
 def _slice(
     query: str, documents: list[str], scorer: Scorer, cache: ScoreCache | None, counted: _Counted
-) -> tuple[list[float], float]:
+) -> tuple[list[_Scored], float]:
     if cache is not None:
         known, took = cache.get(query, documents)
         if known is not None:
             counted.reused += len(known)
             return known, took
     start = time.perf_counter()
-    given = scorer.score([(query, document) for document in documents])
+    given, cut = _ask(scorer, [(query, document) for document in documents])
     took = round(time.perf_counter() - start, 6)
     scores = np.asarray(given, np.float64)
     if scores.shape != (len(documents),) or not np.isfinite(scores).all():
@@ -165,10 +198,17 @@ def _slice(
             f"the scorer gave an array of shape {scores.shape} for {len(documents)} pairs, or one that is not finite: "
             "expected one number for each pair"
         )
-    found = [float(score) for score in scores]
+    found = [(float(score), flag) for score, flag in zip(scores, cut, strict=True)]
     if cache is not None:
         cache.put(query, documents, found, took)
     return found, took
+
+
+def _ask(scorer: Scorer, pairs: list[tuple[str, str]]) -> tuple[Any, list[bool]]:
+    if isinstance(scorer, DetailedScorer):
+        details = scorer.score_details(pairs)
+        return [detail.score for detail in details], [detail.truncated for detail in details]
+    return scorer.score(pairs), [False] * len(pairs)
 
 
 def reranked(candidates: Sequence[str], scores: Sequence[float], depth: int) -> list[str]:

@@ -145,6 +145,13 @@ def test_xquad_and_its_sentences(tmp_path: Path) -> None:
     assert cut.qrels == {"u": {"d1": 1}, "v": {"d2": 1}, "w": {}}
 
 
+def test_an_answer_at_the_seam_of_two_sentences_is_in_the_second(tmp_path: Path) -> None:
+    question = {"id": "u", "question": "?", "answers": [{"answer_start": 5, "text": "乙"}]}
+    paragraph = {"context": "甲在这里。乙在那里。", "qas": [question], "sentence_breaks": [[0, 5], [5, 10]]}
+    found = read_dataset(lines(tmp_path / "r.zh.json", {"data": [{"paragraphs": [paragraph]}]}))
+    assert found.qrels == {"u": {"d2": 1}}
+
+
 def test_files_named_one_by_one(tmp_path: Path) -> None:
     found = read_files(
         queries=lines(tmp_path / "q.tsv", "1\tfrage"),

@@ -56,6 +56,16 @@ def test_worst_and_best_queries_with_their_ranks_and_texts() -> None:
     assert (best["query"], best["rank_before"], best["rank_after"]) == ("helped", 3, 1)
 
 
+def test_the_document_that_moved_with_the_change_is_shown() -> None:
+    data = make_dataset({"q": {"a": 1, "d": 3}}, {"q": list("abcd")})
+    up = TableScorer({("ask q", "text d"): 1.0})
+    down = TableScorer({("ask q", f"text {x}"): 1.0 for x in "bc"})
+    report = evaluate(data, {"up": up, "down": down}, metrics=["nDCG@10"], depths=[4])
+    best, worst = report["changes"][0]["best"][0], report["changes"][1]["worst"][0]
+    assert (best["relevant"], best["rank_before"], best["rank_after"]) == ("d", 4, 1)
+    assert (worst["relevant"], worst["rank_before"], worst["rank_after"]) == ("a", 1, 3)
+
+
 def parallel(*, copies: int) -> tuple[dict[str, float], int]:
     data, scorer = many(12)
     rng = np.random.default_rng(1)

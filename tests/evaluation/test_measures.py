@@ -69,6 +69,17 @@ def test_exponential_gains_are_the_formula() -> None:
     assert values["nDCG@2"] == pytest.approx([(discounts @ [0, 1]) / (discounts @ [3, 2])])
 
 
+def test_gains_of_one_metric_do_not_reach_another() -> None:
+    """In ir_measures 0.4 they do, for some orders of its set of metrics: hence many of them."""
+    qrels = {"q": {"a": 3, "b": 0, "c": 1, "d": 2}}
+    for depth in range(2, 12):
+        pair = [f"nDCG(dcg='exp-log2')@{depth}", f"nDCG@{depth}"]
+        together = Meter(pair, qrels).measure({"q": ["b", "c", "a"]}, ["q"])
+        for name in pair:
+            assert together[name] == Meter([name], qrels).measure({"q": ["b", "c", "a"]}, ["q"])[name]
+        assert together[pair[0]] != together[pair[1]]
+
+
 def test_a_query_without_documents_is_zero_and_the_order_of_queries_is_kept() -> None:
     meter = Meter(["P@1"], {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1}})
     assert meter.measure({"c": ["x"], "a": ["x"], "b": []}, ["a", "b", "c"])["P@1"].tolist() == [1.0, 0.0, 1.0]

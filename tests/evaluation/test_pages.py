@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -21,7 +22,9 @@ def report() -> Report:
     sets = [make_dataset(data.qrels, data.first_stage or {}, name=f"set-{x}", language=x) for x in ("zh", "en")]
     whole = combine(sets)
     first = next(iter(whole.queries))
-    whole.documents[f"{first}a"] = HOSTILE  # type: ignore[index]
+    whole.documents[f"{first}c"] = HOSTILE  # type: ignore[index]
+    whole.queries[first] = replace(whole.queries[first], text=HOSTILE)  # type: ignore[index]
+    scorer = TableScorer({**scorer.table, (HOSTILE, HOSTILE): 1.0})
     models = {"good_1": scorer, f"bad {HOSTILE}": TableScorer({pair: -value for pair, value in scorer.table.items()})}
     return evaluate(whole, models, metrics=["RR@10", "P@1"], depths=[2, 3])
 
@@ -32,7 +35,7 @@ def test_text_shows_rows_ceilings_groups_and_a_verdict(report: Report) -> None:
         assert f"{row['means']['RR@10']:.4f}" in text
     assert "By language (RR@10)" in text
     assert "best order, top 3" in text
-    assert "good_1: reranking helps: RR@10 +0.4" in text
+    assert "good_1: reranking helps: RR@10 +0." in text
     assert "60 queries (30 questions)" in text
     assert "30 questions say little" in text
 
@@ -97,8 +100,8 @@ def test_the_page_stands_alone_and_is_whole(report: Report) -> None:
     assert "url(" not in text
     assert "prefers-color-scheme: dark" in text
     assert "width=device-width" in text
-    assert "alert(" in text  # the text is shown
-    assert "<script" not in text  # and stays a text
+    assert text.count("alert(") >= 3  # the texts of query, document and model are shown
+    assert "<script" not in text  # and stay texts
 
 
 def test_the_page_says_how_and_on_what(report: Report) -> None:

@@ -68,6 +68,13 @@ def test_copies_of_a_question_prove_nothing_more() -> None:
     assert minimum_detectable(copies, clusters=clusters) == pytest.approx(minimum_detectable(values))
 
 
+def test_large_clusters_weigh_more_in_the_interval() -> None:
+    # Drawing two of (one 1, nine 0) gives means of 1, 1/10 and 0, the outer ones a quarter of the time each.
+    values = np.array([1.0] + [0.0] * 9)
+    assert bootstrap_interval(values, clusters=["a"] + ["b"] * 9) == (0.0, 1.0)
+    assert bootstrap_interval(values, clusters=["a"] + ["b"] * 9, confidence=0.4) == pytest.approx((0.1, 0.1))
+
+
 def test_nothing_differs() -> None:
     assert sign_flip_test(np.zeros(30)).p == 1.0
     assert sign_flip_test(np.array([])).p == 1.0

@@ -126,7 +126,7 @@ def test_many_sentences_are_left_out_in_groups() -> None:
 
 @given(
     parts=st.lists(st.integers(-9, 99), max_size=30),
-    read=st.floats(0, 1),
+    read=st.sampled_from([0.0, 0.3, 0.8, 1.0]),
     limit=st.integers(1, 40),
     scores=st.sampled_from(["raw", "sigmoid"]),
 )
@@ -135,11 +135,11 @@ def test_what_holds_for_every_text(parts: list[int], read: float, limit: int, sc
     end = int(read * len(text))
     talk = explaining(text, read=end, scores=scores, limit=limit)  # type: ignore[arg-type]
     rng = np.random.default_rng(len(parts))
-    texts, asked = next(talk), []
+    texts, asked, known = next(talk), [], {"": 0.0}
     while True:
         asked += texts
         try:
-            texts = talk.send(rng.normal(size=len(texts)).tolist())
+            texts = talk.send([known.setdefault(variant, rng.normal()) for variant in texts])
         except StopIteration as stop:
             found: Explanation = stop.value
             break

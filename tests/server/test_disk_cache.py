@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -152,6 +153,41 @@ def test_a_quota_of_pages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     again = DiskCache(tmp_path, 1 << 30)
     assert again.get_many([key(0)]) == {key(0): value(0)}
     again.close()
+
+
+def test_a_full_file_system(tmp_path: Path) -> None:
+    """A real one of 300 kB, in a mount namespace of its own, where this system allows that."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("needs a mount namespace")
+    program = """
+import logging, sys
+from pathlib import Path
+from resift.server.disk_cache import DiskCache
+from tests.server.test_disk_cache import key, value
+logging.basicConfig(stream=sys.stdout)
+for turn in range(2):
+    cache = DiskCache(Path(sys.argv[1]), 1 << 30)
+    print("kept", sum(cache.get_many([key(i)]) == {key(i): value(i)} for i in range(300)))
+    for i in range(0, 20_000 if turn == 0 else 0, 100):
+        cache.put_many([(key(n), value(n)) for n in range(i, i + 100)])
+        cache.flush()
+    print("enabled", cache.enabled)
+    cache.close()
+"""
+    command = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}" && exec "{sys.executable}" -c "$0" "{tmp_path}"'
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", command, program],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout
+    assert sum("switched off: database or disk is full" in line for line in lines) == 1
+    assert [line for line in lines if ":" not in line] == ["kept 0", "enabled False", "kept 300", "enabled True"]
 
 
 @pytest.mark.parametrize("damage", [b"this is not a database" * 500, b"SQLite format 3\x00" + bytes(5000)])

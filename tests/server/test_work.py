@@ -45,16 +45,23 @@ def reranker(checkpoint: Path) -> Iterator[Reranker]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No thread and no request outlives a test."""
+def no_thread_left() -> Iterator[None]:
+    """No thread outlives a test."""
     threads = set(threading.enumerate())
     yield
     left = [t.name for t in set(threading.enumerate()) - threads if t.name.startswith("resift")]
     assert not left
+
+
+@pytest.fixture
+def no_request_left() -> Iterator[None]:
+    """No request outlives a test: looked at in some tests only, because it takes half a second."""
+    yield
     gc.collect()
     assert not [item for item in gc.get_objects() if isinstance(item, Request)]
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_many_at_once_have_their_own_scores(checkpoint: Path, reranker: Reranker) -> None:
     async def many() -> None:
         async with running({"tiny": checkpoint}, max_batch_tokens=500) as (service, _, recorder):
@@ -118,6 +125,7 @@ def test_a_cancelled_request_takes_its_work_along(checkpoint: Path, reranker: Re
     run(cancelled())
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_cancelled_at_any_moment(checkpoint: Path, reranker: Reranker) -> None:
     async def cancelled() -> None:
         expected = reranker.score(pairs(30)).tolist()
@@ -209,6 +217,38 @@ def test_a_document_half_of_whose_windows_are_scored_is_pending(checkpoint: Path
             outcome = await task
             assert [item.pending for item in outcome.scored] == [False, True]
             engine.release()
+
+    run(late())
+
+
+@pytest.mark.usefixtures("no_request_left")
+def test_a_deadline_at_any_moment(checkpoint: Path, reranker: Reranker) -> None:
+    """Whatever the threads are at: what is told as a score is the pair's score."""
+
+    async def late() -> None:
+        alarms = Alarms()
+        work = pairs(300)
+        expected = reranker.score(work).tolist()
+        async with running({"tiny": checkpoint}, max_batch_tokens=300, timer=alarms) as (service, _, recorder):
+            answers = []
+            for turns in range(0, 400, 5):
+                task = asyncio.create_task(service.run(Work(pairs=work, deadline=5.0)))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if turns:
+                    alarms.ring()
+                    answers += await asyncio.gather(task, return_exceptions=True)
+                else:
+                    await task
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    assert isinstance(answer, DeadlinePassed)
+                    continue
+                assert len(answer.scored) == 300 and sorted(answer.order) == list(range(300))
+                assert answer.partial is any(item.pending for item in answer.scored)
+                for item, score in zip(answer.scored, expected, strict=True):
+                    assert item.score == (LOWEST["sigmoid"] if item.pending else score)
+            assert recorder.tokens[-1] == 0
 
     run(late())
 
@@ -413,6 +453,7 @@ def test_an_engine_that_breaks_on_one_request(checkpoint: Path, reranker: Rerank
     run(fails())
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_an_engine_that_fails_on_all(checkpoint: Path) -> None:
     async def fails() -> None:
         async with running({"tiny": checkpoint}) as (service, engine, recorder):

@@ -1,5 +1,6 @@
 """The models of this server as the front process knows them: tokenizer, spec, settings; the weights are elsewhere."""
 
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ class Policy:
         size = room if self.windows.size is None else min(self.windows.size, room)
         if size <= self.windows.overlap:  # the encoder will refuse it
             return self.info.max_length
-        count = 1 + max(document - size, 0) // (size - self.windows.overlap)
+        count = 1 + math.ceil(max(document - size, 0) / (size - self.windows.overlap))
         return count * (min(size, document) + query + self.special_tokens)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -64,7 +64,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all requests of a service use."""
+    """What all requests of a service use; `warned` are the models of which was said that they lack tokens."""
 
     scheduler: Scheduler
     cache: ScoreCache
@@ -72,6 +72,7 @@ class Shared:
     limits: Limits
     clock: Callable[[], float]
     watch: BatchWatch
+    warned: set[str] = field(default_factory=set)
 
 
 class Request:
@@ -261,8 +262,13 @@ class Request:
             )
 
     def _warn_of_unknown(self, encoded: Sequence[EncodedPair]) -> None:
-        if self.policy.unknown_id is not None and (found := unknown_tokens(encoded, self.policy.unknown_id)):
-            _logger.info("%s: %s", self.model, found)
+        """Say once of a model that texts hold what was cut from its vocabulary."""
+        warned = self._shared.warned
+        if self.policy.unknown_id is None or self.model in warned:
+            return
+        if found := unknown_tokens(encoded, self.policy.unknown_id):
+            warned.add(self.model)
+            _logger.warning("%s: %s", self.model, found)
 
     def _send(self, sequences: list[TokenSequence]) -> bool:
         """Give sequences to the scheduler, unless the request was withdrawn meanwhile."""

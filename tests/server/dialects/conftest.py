@@ -31,13 +31,27 @@ class Client:
         self._runner.close()
 
 
-@pytest.fixture
-def service() -> FakeService:
+@pytest.fixture(scope="session")
+def shared_service() -> FakeService:
     return FakeService()
 
 
-@pytest.fixture
-def client(service: FakeService) -> Iterator[Client]:
-    client = Client(service, SETTINGS)
+@pytest.fixture(scope="session")
+def shared_client(shared_service: FakeService) -> Iterator[Client]:
+    """One application for all tests: to build it takes longer than to call it."""
+    client = Client(shared_service, SETTINGS)
     yield client
     client.close()
+
+
+@pytest.fixture
+def service(shared_service: FakeService) -> Iterator[FakeService]:
+    """The application's service, which is as new before and after."""
+    vars(shared_service).update(vars(FakeService()))
+    yield shared_service
+    vars(shared_service).update(vars(FakeService()))
+
+
+@pytest.fixture
+def client(service: FakeService, shared_client: Client) -> Client:
+    return shared_client

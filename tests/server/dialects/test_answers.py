@@ -112,14 +112,13 @@ def test_slashes_of_a_base_url_do_not_matter(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, 3.5e38])
-@pytest.mark.parametrize("path", ROUTES)
-def test_a_score_that_is_no_number_is_never_sent(path: str, score: float) -> None:
+def test_a_score_that_is_no_number_is_never_sent(score: float) -> None:
     class Broken(FakeService):
         async def run(self, work):
             return Outcome([Scored(score)], [0], False, INFO, 1, 1, Timings())
 
     client = Client(Broken(), Settings())
-    assert client.post(path, ROUTES[path]).status_code == 424
+    assert {client.post(path, body).status_code for path, body in ROUTES.items()} == {424}
     client.close()
 
 

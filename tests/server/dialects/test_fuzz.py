@@ -1,14 +1,12 @@
 """No body makes a defect: whatever is sent, the answer is one that the OpenAPI document knows."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.dialects.conftest import SETTINGS, Client
-from tests.server.dialects.fake import FakeService
+from tests.server.dialects.conftest import Client
 
 PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score", "/predict", "/similarity", "/v1/ranking",
          "/v1/reranking")  # fmt: skip
@@ -26,14 +24,7 @@ likely = st.lists(texts, max_size=4) | st.lists(st.lists(texts, min_size=2, max_
 bodies = st.dictionaries(st.sampled_from(FIELDS), values | likely, max_size=8)
 
 
-@pytest.fixture(scope="module")
-def shared_client() -> Iterator[Client]:
-    client = Client(FakeService(), SETTINGS)
-    yield client
-    client.close()
-
-
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(path=st.sampled_from(PATHS), body=bodies | values)
 def test_any_json_is_answered(shared_client: Client, path: str, body: object) -> None:
     response = shared_client.post(path, content=json.dumps(body).encode())
@@ -41,13 +32,13 @@ def test_any_json_is_answered(shared_client: Client, path: str, body: object) ->
     json.loads(response.content, parse_constant=pytest.fail)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(path=st.sampled_from(PATHS), body=st.binary(max_size=60))
 def test_any_bytes_are_answered(shared_client: Client, path: str, body: bytes) -> None:
     assert shared_client.post(path, content=body).status_code in {400, 422}
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(query=texts, documents=st.lists(scalars | st.dictionaries(texts, values, max_size=3), min_size=1, max_size=8))
 def test_every_document_comes_back_once(shared_client: Client, query: str, documents: list[object]) -> None:
     body = json.dumps({"query": query, "documents": documents, "return_documents": False})

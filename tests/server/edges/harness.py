@@ -51,8 +51,15 @@ class Application:
                 await answer(send, PAGE, b"text/html; charset=utf-8")
             case "/own":
                 await answer(send, PAGE, b"text/html", headers=OWN_HEADERS)
+            case "/late":
+                await answer(send, b"ok")
+                raise RuntimeError(body)
+            case "/halfway":
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+                await send({"type": "http.response.body", "body": b"ha", "more_body": True})
+                raise RuntimeError(body)
             case "/boom":
-                raise RuntimeError("the text of a document")
+                raise RuntimeError(body)
             case "/missing":
                 await answer(send, b"no", status=404)
             case _:

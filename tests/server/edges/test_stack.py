@@ -212,7 +212,7 @@ def test_a_defect_is_answered_and_logged_without_the_text(logs: io.StringIO) -> 
         assert answer.status == 500
         assert "RuntimeError" not in answer.body.decode()
         assert server.post("/echo").status == 200
-    assert "a secret document" not in logs.getvalue()
+    assert "a secret document" not in logs.getvalue()  # what was raised says it
     lines = [json.loads(line) for line in logs.getvalue().splitlines()]
     assert "RuntimeError" in lines[0]["traceback"]
     assert lines[0]["request_id"] == lines[1]["request_id"] == answer.headers["x-request-id"]
@@ -232,6 +232,21 @@ def test_documents_are_in_logs_only_when_asked(form: str, logs: io.StringIO) -> 
         server.post("/echo", b'"confidential"' + b" " * LONGEST + b'"the end"')
     assert "confidential" in logs.getvalue()
     assert "the end" not in logs.getvalue()
+
+
+@pytest.mark.parametrize(("path", "ended"), [("/late", True), ("/halfway", False)])
+def test_a_defect_behind_the_answer_is_logged_once(path: str, ended: bool, logs: io.StringIO) -> None:
+    configure_logs(Settings(), logs)
+    with edge() as server, server.connect() as client:
+        client.post(path, b'"a secret document"')
+        if ended:
+            assert client.read().body == b"ok"
+            assert client.get("/echo").read().status == 200
+        else:
+            with pytest.raises(AssertionError, match="too soon"):
+                client.read()
+    assert logs.getvalue().count("nobody foresaw") == 1
+    assert "a secret document" not in logs.getvalue()
 
 
 def test_nobody_forges_a_line(logs: io.StringIO) -> None:

@@ -19,7 +19,7 @@ def test_a_request_is_a_span_under_the_callers() -> None:
     with edge(tracing=tracing) as server:
         trace_id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
         server.get("/echo", traceparent=f"00-{trace_id}-{parent}-01", X_Request_Id="named")
-        server.get("/boom")
+        server.post("/boom", b"document")
     tracing.close()
     echo, boom = exporter.get_finished_spans()
     assert echo.name == "GET /echo"

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+import traceback
 import uuid
 from collections.abc import Collection
 
@@ -43,7 +44,7 @@ class Observe:
         request_id = _id_of(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        answer = {"status": 499, "bytes": 0}  # what stays when the client leaves before it
+        answer = {"status": 499, "bytes": 0, "ended": 0}  # what stays when the client leaves before it
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,6 +52,7 @@ class Observe:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             else:
                 answer["bytes"] += len(message.get("body", b""))
+                answer["ended"] = int(not message.get("more_body", False))
             await send(message)
 
         token = REQUEST_ID.set(request_id)
@@ -66,10 +68,17 @@ class Observe:
     async def _guard(self, scope: Scope, receive: Receive, send: Send, answer: dict[str, int]) -> None:
         try:
             await self._app(scope, receive, send)
-        except Exception:  # whatever it is, it is logged, and the client gets an answer
-            logger.exception("a request failed in a way that nobody foresaw")
+        except Exception as error:  # whatever it is, it is logged, and the client gets an answer
+            frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+            kind = type(error).__name__  # its message may quote a document
+            what = f": {error}" if self._documents else ""
+            logger.error(
+                "a request failed in a way that nobody foresaw", extra={"traceback": f"{frames}\n{kind}{what}"}
+            )
+            if answer["ended"]:
+                return
             if answer["status"] != 499:
-                raise
+                raise ConnectionAbortedError("an answer was broken off") from None
             response = error_response(scope["path"], 500, "the server failed on this request; its log says why")
             await response(scope, receive, send)
 

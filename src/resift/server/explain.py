@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,11 +20,22 @@ from resift.server.records import Outcome, Timings, Work
 from resift.text.template import Template, document_text
 
 
+def _document(value: object) -> object:
+    if not isinstance(value, str | dict):
+        raise ValueError("expected a text or an object of fields")  # noqa: TRY004  (pydantic turns this into its own)
+    return value
+
+
+_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+
+
 class Explain(ResiftFields):
     """A query and one document."""
 
     query: Query
-    document: str | dict[str, Any] = Field(description="A text, or an object that the template makes a text of.")
+    document: Annotated[Any, BeforeValidator(_document), WithJsonSchema(_SCHEMA)] = Field(
+        description="A text, or an object that the template makes a text of."
+    )
 
 
 class SentenceNote(BaseModel):

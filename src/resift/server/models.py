@@ -110,11 +110,6 @@ class ServedModel:
         info = self._policy(_Options()).info
         self.card = ModelCard(name=settings.name, info=info, max_length=text.spec.max_length, created=int(time.time()))
 
-    @property
-    def source(self) -> ModelSource:
-        """Where its files are."""
-        return self._text.source
-
     def policy(self, work: Work) -> Policy:
         """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
         try:
@@ -170,32 +165,24 @@ class ServedModel:
 
 
 class ServedModels:
-    """The models of the server by the names that requests may call them."""
+    """The models of the server by their names; what else requests may call them is the routes' matter."""
 
-    def __init__(self, models: Sequence[ServedModel], *, any_name: bool = False) -> None:
-        self._models = tuple(models)
-        self._by_name: Mapping[str, ServedModel] = {model.name: model for model in models}
-        self._any_name = any_name
-        self._default = self._models[0]
+    def __init__(self, models: Sequence[ServedModel]) -> None:
+        self._models: Mapping[str, ServedModel] = {model.name: model for model in models}
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """What the models are, the default one first."""
-        return tuple(model.card for model in self._models)
+        return tuple(model.card for model in self._models.values())
 
     def find(self, name: str | None) -> ServedModel:
-        """Return the model that a request names: the default one for none. Raises UnknownModel."""
-        if not name:
-            return self._default
-        found = self._by_name.get(name)
-        if found is not None:
-            return found
-        # Clients keep sending the name that they were written for: the hub id, in any case.
-        if name.casefold() in (self._default.name.casefold(), self._default.source.name.casefold()) or self._any_name:
-            return self._default
-        raise UnknownModel(
-            f"there is no model {_short(name)!r}", hint=f"this server has {', '.join(self._by_name)}; or leave it out"
-        )
+        """Return the model of that name, the default one for None. Raises UnknownModel."""
+        if name is None:
+            return next(iter(self._models.values()))
+        found = self._models.get(name)
+        if found is None:
+            raise UnknownModel(f"there is no model {_short(name)!r}, expected one of: {', '.join(self._models)}")
+        return found
 
 
 def fingerprint(source: ModelSource) -> str:

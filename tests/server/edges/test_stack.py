@@ -102,6 +102,15 @@ def test_a_file_without_keys_leaves_no_open_server(content: bytes | None, tmp_pa
         KeyRing((), file)
 
 
+def test_comments_and_a_byte_order_mark_are_no_part_of_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xef\xbb\xbfone  # team a\r\n  # two\r\nth#ree\r\n")
+    ring = KeyRing((), file)
+    assert len(ring) == 2
+    assert ring.knows(b"one")
+    assert ring.knows(b"th#ree")
+
+
 def test_pages_of_other_origins_cannot_read_unless_told() -> None:
     with edge() as server:
         assert "access-control-allow-origin" not in server.get("/echo", Origin="https://a.example").headers

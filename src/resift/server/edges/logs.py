@@ -12,7 +12,9 @@ from resift.server.settings import Settings
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that the running task answers."""
-LOGGERS = ("resift", "uvicorn", "py.warnings")
+OTHERS = ("uvicorn", "py.warnings", "asyncio", "opentelemetry", "huggingface_hub")
+"""Loggers of libraries: what is no warning of theirs is not for the server's log."""
+LOGGERS = ("resift", *OTHERS)
 LONGEST = 10_000
 """Characters of one value; what is longer is cut."""
 _CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -78,6 +80,6 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> logging.
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
-        logger.setLevel(max(level, logging.WARNING) if name == "uvicorn" else level)
+        logger.setLevel(max(level, logging.WARNING) if name in OTHERS else level)
     logging.captureWarnings(True)
     return handler

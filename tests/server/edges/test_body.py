@@ -168,10 +168,9 @@ def test_values_are_counted_by_their_commas_and_brackets(value: object) -> None:
             check_shape(body, depth=1000, values=count(value) - 1)
 
 
-@pytest.mark.parametrize("count", [1000, 1_000_000], ids=["small", "large"])
-def test_many_values_get_413(count: int) -> None:
+def test_many_values_get_413() -> None:
     with edge(Settings(limits=Limits(max_json_values=1000))) as server:
-        answer = server.post("/v1/rerank", b'{"query": "a", "documents": [' + b"{}," * count + b"{}]}")
+        answer = server.post("/v1/rerank", b'{"query": "a", "documents": [' + b"{}," * 1000 + b"{}]}")
         assert answer.status == 413
         assert "max_json_values" in answer.json()["message"]
         assert server.app.scopes == []

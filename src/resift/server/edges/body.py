@@ -14,8 +14,6 @@ from resift.server.settings import Limits
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_AFTER = 1.0
 ENCODINGS = ("gzip", "x-gzip", "deflate")
-_LARGE = 1024 * 1024
-"""Bytes of a body that is checked in a thread."""
 _MEMBERS = 1024
 """Parts of a gzip body, each packed alone; with 64 KiB in each, as usual, these are 64 MiB."""
 
@@ -43,7 +41,7 @@ class Body:
     async def _handle(self, scope: Scope, receive: Receive, send: Send, held: "_Held") -> None:
         try:
             body = await self._read(scope, receive, held)
-            await self._check(body)
+            check_shape(body, depth=self._limits.max_json_depth, values=self._limits.max_json_values)
         except ClientGone:
             return
         except ServeError as error:
@@ -61,14 +59,6 @@ class Body:
             return await receive()
 
         await self._app(scope, whole, send)
-
-    async def _check(self, body: bytes) -> None:
-        """Check what a parser would make of the body: of a large one in a thread, for it may take half a second."""
-        depth, values = self._limits.max_json_depth, self._limits.max_json_values
-        if len(body) > _LARGE:
-            await asyncio.to_thread(check_shape, body, depth=depth, values=values)
-        else:
-            check_shape(body, depth=depth, values=values)
 
     async def _read(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
         headers = dict(scope["headers"])

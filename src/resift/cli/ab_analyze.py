@@ -21,7 +21,7 @@ def configure_analyze(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `resift ab analyze`."""
     parser.epilog = (
         "metrics: ctr, clicking_users, conversion, orders_per_user, revenue_per_user, order_value,\n"
-        "reciprocal_position, zero_results, exposures_per_user, high:COLUMN or low:COLUMN for a number in the exposures.\n"
+        "reciprocal_position, zero_results, exposures_per_user; high:COLUMN, low:COLUMN: a number in the exposures.\n"
         f"exit code {_REFUSED}: no verdict, because the split of users is wrong or the first metric is not in the logs."
     )
     add_log_options(parser, required=True)

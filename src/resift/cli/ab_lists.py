@@ -111,7 +111,7 @@ def configure_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--users", type=positive, default=12_000, metavar="N", help="default: 12000")
     parser.add_argument("--days", type=positive, default=14, metavar="N", help="default: 14")
     parser.add_argument("--gain", type=part, default=0.365, metavar="PART",
-                        help="how near the treatment is to the best order; 0: an A/A test (default: 0.365)")  # fmt: skip
+                        help="how near the treatment is to the best order; 0: A/A (default: 0.365)")  # fmt: skip
     parser.add_argument(
         "--before-days", type=int, default=0, metavar="N", help="days of logs before the test, for CUPED"
     )

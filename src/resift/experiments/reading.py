@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -110,17 +109,24 @@ def read_rows(file: Path, columns: Mapping[str, str]) -> Iterator[Row | InputErr
         if kind == "parquet":
             yield from _parquet(file, columns)
             return
-        with gzip.open(file, "rb") if zipped else file.open("rb") as raw:
-            yield from _lines(raw, file.name, columns) if kind == "jsonl" else _table(raw, file.name, kind, columns)
+        breaks = "\n" if kind == "jsonl" else ""
+        with _open(file, breaks, zipped=zipped) as text:
+            yield from _lines(text, file.name, columns) if kind == "jsonl" else _table(text, file.name, kind, columns)
     except (OSError, EOFError) as error:  # EOFError: a gzip file that was cut
         raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8 text: {error}", hint="convert it: iconv -f GB18030 -t UTF-8") from error
 
 
-def _lines(raw: IO[bytes] | gzip.GzipFile, name: str, columns: Mapping[str, str]) -> Iterator[Row | InputError]:
-    for number, line in enumerate(raw, start=1):
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+def _open(file: Path, breaks: str, *, zipped: bool) -> IO[str]:
+    if zipped:
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline=breaks)
+    return file.open(encoding="utf-8-sig", newline=breaks)
+
+
+def _lines(lines: IO[str], name: str, columns: Mapping[str, str]) -> Iterator[Row | InputError]:
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
         if not text:
             continue
         place = f"{name}, line {number}"
@@ -135,10 +141,7 @@ def _lines(raw: IO[bytes] | gzip.GzipFile, name: str, columns: Mapping[str, str]
             yield InputError(f'{place}: expected an object, such as {{"user": "u1"}}', hint="--skip-bad")
 
 
-def _table(
-    raw: IO[bytes] | gzip.GzipFile, name: str, kind: str, columns: Mapping[str, str]
-) -> Iterator[Row | InputError]:
-    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+def _table(text: IO[str], name: str, kind: str, columns: Mapping[str, str]) -> Iterator[Row | InputError]:
     reader = (
         csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE) if kind == "tsv" else csv.reader(text, strict=True)
     )

@@ -178,7 +178,9 @@ _NOTES = {
 def _arms(logs: Logs, given: Mapping[str, float] | Sequence[str] | None, control: str | None) -> dict[str, float]:
     seen = sorted({arm for arms in logs.arms for arm in arms})
     if given is None:
-        weights = dict.fromkeys(sorted(seen, key=lambda name: (name not in _CONTROLS, name)), 1.0)
+        weights = dict.fromkeys(
+            sorted(seen, key=lambda name: (_CONTROLS.index(name) if name in _CONTROLS else len(_CONTROLS), name)), 1.0
+        )
     else:
         weights = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, 1.0)
         unknown = [name for name in seen if name not in weights]
@@ -200,7 +202,7 @@ def _first(streams: Streams, users: int) -> Array:
     first = np.full(users, np.inf)
     if "exposures" in streams:
         who, times, _ = streams["exposures"]
-        np.minimum.at(first, who, times)  # NaN stays NaN
+        np.minimum.at(first, who, np.where(np.isnan(times), np.inf, times))
     first[np.isinf(first)] = np.nan
     return first
 

@@ -1,4 +1,4 @@
-"""Reports: their figures against scipy, the split before everything, guardrails, several arms, days, words, the page."""
+"""Reports: figures against scipy, the split before everything, guardrails, several arms, days, words, the page."""
 
 import json
 import re

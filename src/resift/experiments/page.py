@@ -130,7 +130,7 @@ def _outside(interval: Sequence[float] | None) -> bool:
 
 def _table(report: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>Figures</h2>"
-    head = ["metric", "arm", "value", "lift", "one look", "any looks", "p, one look", "p, any looks", ""]
+    head = ["metric", "arm", "value", "lift", "one look", "any looks", "p, one look", "p, any looks"]
     rows = []
     for kind in ("metrics", "guardrails"):
         for metric in report[kind]:
@@ -143,25 +143,32 @@ def _table(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _metric_rows(report: Mapping[str, Any], metric: Mapping[str, Any]) -> Iterator[list[str]]:
-    less = "" if metric["cuped"] is None else f"<br><small>CUPED: {100 * metric['cuped']:.0f}% less variance</small>"
+    saved = metric["cuped"] or 0.0
+    less = f"<br><small>CUPED: {100 * saved:.0f}% less variance</small>" if saved >= 0.005 else ""
     name = f"<b>{escape(metric['name'])}</b>{less}"
     if metric["missing"]:
-        yield [name, "", "", "", "", "", "", "", escape(metric["missing"])]
+        yield [f"<b>{escape(metric['name'])}</b><br><small>{escape(metric['missing'])}</small>", *[""] * 7]
         return
     control = report["arms"][0]["name"]
-    yield [name, escape(control), value_text(metric["arms"][control]["value"], metric), *[""] * 6]
+    yield [name, escape(control), value_text(metric["arms"][control]["value"], metric), *[""] * 5]
     for one in metric["comparisons"]:
         tone = _tone(report, metric, one)
         lift = "" if one["lift"] is None else percent(one["lift"])
-        state = (
-            f"{one[report['settings']['looks']]['state']} ({100 * metric['margin']:g}%)" if "margin" in metric else ""
-        )
         p = [escape(p_text(one[looks].get("p_holm", one[looks]["p"]))) for looks in ("once", "any")]
         yield [
-            "", escape(one["arm"]), value_text(metric["arms"][one["arm"]]["value"], metric),
+            _guard_text(report, metric, one, tone),
+            escape(one["arm"]), value_text(metric["arms"][one["arm"]]["value"], metric),
             f"<span class='{tone}'>{lift}</span>", interval_text(one["once"]["lift_interval"]),
-            interval_text(one["any"]["lift_interval"]), *p, f"<span class='{tone}'>{state}</span>",
+            interval_text(one["any"]["lift_interval"]), *p,
         ]  # fmt: skip
+
+
+def _guard_text(report: Mapping[str, Any], metric: Mapping[str, Any], one: Mapping[str, Any], tone: str) -> str:
+    if "margin" not in metric:
+        return ""
+    words = {"kept": "kept", "hurt": "hurt", "open": "not shown to be kept"}
+    state = words[one[report["settings"]["looks"]]["state"]]
+    return f"guardrail of {100 * metric['margin']:.3g}%: <span class='{tone}'>{state}</span>"
 
 
 def _users(report: Mapping[str, Any]) -> Iterator[str]:

@@ -183,6 +183,25 @@ def test_nothing_is_dropped_in_silence(tmp_path: Path) -> None:
     assert len(exposures) == used["exposures"] + 1 + 2 + 1 + 40
 
 
+def test_dates_without_hours_are_neither_duplicates_nor_too_early(tmp_path: Path) -> None:
+    exposures = [
+        {"user": "u1", "arm": "control", "time": "2024-06-03"},
+        {"user": "u1", "arm": "control", "time": "2024-06-03"},
+        {"user": "u2", "arm": "on", "time": "2024-06-03T12:30:00"},
+        {"user": "u2", "arm": "on", "time": "2024-06-03T12:30:00"},
+        {"user": "u2", "arm": "on", "time": "2024-06-03T12:30:00", "query": "another"},
+    ]
+    clicks = [
+        {"user": user, "time": day} for user in ("u1", "u2") for day in ("2024-06-02", "2024-06-03", "2024-06-03")
+    ]
+    table = make_table(read(tmp_path, exposures, clicks))
+    assert {count.what: count.number for count in table.quality} == {
+        "clicks before the exposure": 2,
+        "duplicate exposures": 1,
+    }
+    assert [part.tolist() for part in table.values(find_metric("ctr")) if part is not None] == [[2, 2], [2, 2]]
+
+
 def test_a_window_counts_first_days_of_users_who_had_them(tmp_path: Path) -> None:
     logs = read(tmp_path, EXPOSURES, CLICKS, ORDERS)
     table = make_table(logs, window=1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from resift.errors import InputError
 from resift.experiments import sequential
-from resift.experiments.logs import Logs
+from resift.experiments.logs import DAY, Logs
 from resift.experiments.metrics import DEFAULT, Metric, find_metric
 from resift.experiments.statistics import (
     SRM_ALPHA,
@@ -26,7 +26,7 @@ from resift.experiments.statistics import (
     sample_ratio,
     summarise,
 )  # fmt: skip
-from resift.experiments.table import DAY, Table, make_table
+from resift.experiments.table import Table, make_table
 from resift.experiments.verdict import conclude
 
 Report: TypeAlias = dict[str, Any]

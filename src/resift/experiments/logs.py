@@ -2,7 +2,7 @@
 
 | Log | Columns (those in brackets may be missing) |
 |---|---|
-| exposures | `user`, `arm`, [`time`], [`impression`: id of this answer], [`results`: how many], numbers of your own |
+| exposures | `user`, `arm`, [`time`], [`impression`: id of this answer], [`query`], [`results`: how many], own numbers |
 | clicks | `user`, [`time`], [`impression`], [`position`, from 1] |
 | orders | `user`, [`time`], [`revenue`], [`order`: id] |
 """
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from resift.errors import InputError
 from resift.experiments.reading import Row, read_rows
+
+DAY = 86_400.0
 
 
 @dataclass
@@ -85,7 +87,7 @@ class _Reader:
         self.impressions: set[tuple[str, str]] = set()
         self._clicks: set[tuple[str, str, float, float]] = set()
         self._orders: set[tuple[str, str]] = set()
-        self._timed: set[tuple[str, float]] = set()
+        self._timed: set[tuple[str, float, str | None]] = set()
         self._columns = columns
         self._known_arms = arms
         self._skip_bad = skip_bad
@@ -118,11 +120,12 @@ class _Reader:
                 self.logs.counts["duplicate exposures"] += 1
                 return
             self.impressions.add((user, impression))
-        elif not math.isnan(time):
-            if (user, time) in self._timed:
+        elif _is_instant(time):
+            key = (user, time, row.optional_text("query"))
+            if key in self._timed:
                 self.logs.counts["duplicate exposures"] += 1
                 return
-            self._timed.add((user, time))
+            self._timed.add(key)
         self.logs.add("exposures", place, time, 1.0)
         if results is not None:
             self.logs.add("counted", place, time, 1.0)
@@ -148,7 +151,7 @@ class _Reader:
         if key in self._clicks:
             self.logs.counts["duplicate clicks"] += 1
             return
-        if (impression and position) or not math.isnan(time):
+        if (impression and position) or _is_instant(time):
             self._clicks.add(key)
         self.logs.add("clicks", place, time, 1.0)
         if position is not None:
@@ -224,3 +227,8 @@ def read_before(
 
 def _or_nan(time: float | None) -> float:
     return math.nan if time is None else time
+
+
+def _is_instant(time: float) -> bool:
+    """Whether a time says when, and not only on which day: two events of one day are not one event twice."""
+    return not math.isnan(time) and time % DAY != 0

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from resift.errors import InputError
 from resift.experiments.assignment import Experiment
 from resift.experiments.interleaving import team_draft
-from resift.experiments.logs import Logs, Stream
+from resift.experiments.logs import DAY, Logs, Stream
 from resift.experiments.statistics import Array
-from resift.experiments.table import DAY
 
 START = 1_717_372_800.0
 """3 June 2024, a Monday: where simulated time begins."""

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resift.errors import InputError
-from resift.experiments.logs import Logs
+from resift.experiments.logs import DAY, Logs
 from resift.experiments.metrics import Metric
 from resift.experiments.statistics import Array
 
-DAY = 86_400.0
 _LOOKS = 60
 Streams: TypeAlias = dict[str, tuple[NDArray[np.int64], Array, Array]]
 
@@ -233,7 +232,8 @@ def _after_exposure(
     late = 0
     for name, (users, times, amounts) in streams.items():
         usable = keep[users]
-        early = usable & (times < first[users])
+        day = np.floor(first[users] / DAY) * DAY
+        early = usable & (times < np.where(times % DAY == 0, day, first[users]))  # a date is not before its own hours
         if early.any() and name in ("clicks", "orders"):
             what = f"{name} before the exposure"
             quality.append(Count(what, int(early.sum()), _NOTES[what]))

@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 SOURCES = pyproject.toml CMakeLists.txt $(shell find src native -type f -not -name '*.pyc' -not -name '*.so')
 
-.PHONY: demo test lint parity clients clean
+.PHONY: demo test lint parity clients browser clean
 demo: $(VENV)/.installed
 	$(BIN)/resift demo
 
@@ -18,6 +18,10 @@ parity: $(VENV)/.parity
 # Published clients against a running server; its OpenAPI document against its answers.
 clients: $(VENV)/.clients
 	$(BIN)/python -m pytest -m clients tests/clients
+
+# The playground in headless Chromium: that of the machine, else `.venv/bin/playwright install chromium` fetches one.
+browser: $(VENV)/.browser
+	$(BIN)/python -m pytest -m browser tests/server/playground
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -33,13 +37,16 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 $(VENV)/.test: $(VENV)/bin/python $(SOURCES)
 	$(BIN)/python -m pip install '.[test]'
 	touch $(VENV)/.installed $@
-# resift itself is installed by now, so these three add the extras' packages and build nothing.
+# resift itself is installed by now, so these four add the extras' packages and build nothing.
 $(VENV)/.parity: $(VENV)/.test
 	$(BIN)/python -m pip install torch==2.13.0
 	$(BIN)/python -m pip install 'resift[parity]'
 	touch $@
 $(VENV)/.clients: $(VENV)/.test
 	$(BIN)/python -m pip install 'resift[clients]'
+	touch $@
+$(VENV)/.browser: $(VENV)/.test
+	$(BIN)/python -m pip install 'resift[browser]'
 	touch $@
 $(VENV)/.lint: $(VENV)/.test
 	$(BIN)/python -m pip install 'resift[lint]'

@@ -1,14 +1,20 @@
 """`POST /explain` over a service whose scores can be checked by eye: the part of the query's words in the text."""
 
+import asyncio
 import json
 import math
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from resift.reranker import Reranker
 from resift.server.api import build_api
 from resift.server.errors import Overloaded
+from resift.server.service import open_service
 from resift.server.settings import Limits, ModelSettings, Settings
 from tests.server.dialects.fake import FakeService
 
@@ -89,7 +95,7 @@ def test_an_empty_document() -> None:
     [
         ({"query": QUERY}, 422, "document is missing"),
         ({"document": "a"}, 422, "query is missing"),
-        ({"query": QUERY, "document": 3}, 422, "document"),
+        ({"query": QUERY, "document": 3}, 422, "document is 3: expected a text or an object of fields"),
         ({"query": QUERY, "document": "a", "model": "none"}, 404, "small"),
         ({"query": QUERY, "document": "a", "scores": "percent"}, 422, "scores"),
         ({"query": QUERY, "document": {"title": "a"}, "template": "{nothing}"}, 422, "nothing"),
@@ -116,3 +122,23 @@ def test_it_is_documented() -> None:
     with TestClient(build_api(FakeService(), Settings())) as client:
         document = client.get("/openapi.json").json()
     assert "/explain" in document["paths"] and "ExplainAnswer" in json.dumps(document)
+
+
+def test_the_server_explains_as_the_library_does(checkpoint: Path) -> None:
+    """Over the real service and a real engine process, for a document that fits and one that is cut."""
+    documents = [DOCUMENT, DOCUMENT * 40]
+    settings = Settings(models=(ModelSettings(name="tiny", model=str(checkpoint)),))
+
+    async def ask() -> list[dict[str, Any]]:
+        async with open_service(settings) as service:
+            transport = httpx.ASGITransport(build_api(service, settings))
+            async with httpx.AsyncClient(transport=transport, base_url="http://resift") as client:
+                bodies = [{"query": QUERY, "document": document, "scores": "raw"} for document in documents]
+                return [(await client.post("/explain", json=body, timeout=60)).json() for body in bodies]
+
+    answers = asyncio.run(ask())
+    with Reranker(checkpoint, truncation="longest_first") as reranker:
+        for document, answer in zip(documents, answers, strict=True):
+            expected = asdict(reranker.explain(QUERY, document))
+            assert {name: answer[name] for name in expected} == json.loads(json.dumps(expected))
+    assert [answer["truncated"] for answer in answers] == [False, True]

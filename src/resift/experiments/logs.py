@@ -2,7 +2,7 @@
 
 | Log | Columns (those in brackets may be missing) |
 |---|---|
-| exposures | `user`, `arm`, [`time`], [`impression`: id of this answer], [`query`], [`results`: how many], own numbers |
+| exposures | `user`, `arm`, [`time`], [`impression`: id of this answer], [`query`], [`results`: how many], numbers |
 | clicks | `user`, [`time`], [`impression`], [`position`, from 1] |
 | orders | `user`, [`time`], [`revenue`], [`order`: id] |
 """

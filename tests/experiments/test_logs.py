@@ -174,7 +174,10 @@ def test_nothing_is_dropped_in_silence(tmp_path: Path) -> None:
         "orders of users without an exposure": 1,
         "users in two arms": 1,
     }
-    assert next(count.arms for count in table.quality if count.what == "bots") == {"control": 1, "treatment": 0}
+    arms = {count.what: count.arms for count in table.quality}
+    assert arms["bots"] == arms["duplicate clicks"] == {"control": 1, "treatment": 0}
+    assert arms["clicks before the exposure"] == arms["duplicate orders"] == {"control": 0, "treatment": 1}
+    assert arms["clicks of users without an exposure"] == {}
     assert table.ids == ["u1", "u2", "u3", "u4"]
     assert table.assigned == [3, 2]  # the bot was assigned too
     used = {name: len(table.streams[name][0]) for name in ("exposures", "clicks", "orders")}

@@ -58,12 +58,19 @@ class Logs:
         arms: each user's arms: more than one is a fault that `make_table` deals with.
         streams: by name; `metrics` says which metric sums which.
         counts: what was left out, by reason.
+        counted: the users, as far as they are in `users`, of what was left out, by reason.
     """
 
     users: dict[str, int] = field(default_factory=dict)
     arms: list[list[str]] = field(default_factory=list)
     streams: dict[str, Stream] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    counted: dict[str, list[int]] = field(default_factory=dict)
+
+    def leave_out(self, what: str, user: int) -> None:
+        """Count something of a user that is left out."""
+        self.counts[what] += 1
+        self.counted.setdefault(what, []).append(user)
 
     def add(self, name: str, user: int, time: float, amount: float) -> None:
         """Add an event to a stream."""
@@ -117,13 +124,13 @@ class _Reader:
         place = self.logs.expose(user, arm)
         if impression is not None:
             if (user, impression) in self.impressions:
-                self.logs.counts["duplicate exposures"] += 1
+                self.logs.leave_out("duplicate exposures", place)
                 return
             self.impressions.add((user, impression))
         elif _is_instant(time):
             key = (user, time, row.optional_text("query"))
             if key in self._timed:
-                self.logs.counts["duplicate exposures"] += 1
+                self.logs.leave_out("duplicate exposures", place)
                 return
             self._timed.add(key)
         self.logs.add("exposures", place, time, 1.0)
@@ -144,12 +151,12 @@ class _Reader:
         if place is None:
             return
         if impression is not None and self.impressions and (user, impression) not in self.impressions:
-            self.logs.counts["clicks without their exposure"] += 1
+            self.logs.leave_out("clicks without their exposure", place)
             return
         # Only where it is certain: the same place of the same answer, or the same instant.
         key = (user, impression or "", -1.0 if impression and position else time, position or 0.0)
         if key in self._clicks:
-            self.logs.counts["duplicate clicks"] += 1
+            self.logs.leave_out("duplicate clicks", place)
             return
         if (impression and position) or _is_instant(time):
             self._clicks.add(key)
@@ -165,7 +172,7 @@ class _Reader:
         if place is None:
             return
         if order is not None and (user, order) in self._orders:
-            self.logs.counts["duplicate orders"] += 1
+            self.logs.leave_out("duplicate orders", place)
             return
         if order is not None:
             self._orders.add((user, order))

@@ -111,8 +111,8 @@ def make_table(
     """
     names = _arms(logs, arms, control)
     places = {name: i for i, name in enumerate(names)}
-    quality = [Count(what, number, _NOTES.get(what, "left out")) for what, number in sorted(logs.counts.items())]
     keep = np.array([len(seen) == 1 for seen in logs.arms], dtype=bool)
+    quality = _counted(logs, names)
     both = {name: sum(name in seen for seen in logs.arms if len(seen) > 1) for name in names}
     if not keep.all():
         quality.append(Count("users in two arms", int((~keep).sum()), _NOTES["users in two arms"], both))
@@ -137,7 +137,10 @@ def make_table(
         if any(np.isnan(times).any() for _, times, _ in streams.values()):
             raise InputError("a window needs the column 'time' in every exposure, click and order")
         leave_out(first + window * DAY > end, "users whose window is not over")
-    streams = _after_exposure(streams, first, window, keep, quality)
+    streams, early = _after_exposure(streams, first, window, keep)
+    for what, users in early.items():
+        by_arm = np.bincount(arm[users], minlength=len(names)).tolist()
+        quality.append(Count(what, len(users), _NOTES[what], dict(zip(names, by_arm, strict=True))))
     chosen = np.flatnonzero(keep)
     moved = np.full(len(arm), -1)
     moved[chosen] = np.arange(len(chosen))
@@ -224,25 +227,38 @@ def _busiest_day(streams: Streams, users: int) -> Array:
     return most
 
 
+def _counted(logs: Logs, arms: Mapping[str, float]) -> list[Count]:
+    """Return what was left out while the logs were read, by arm where the user is known and has one arm."""
+    found = []
+    for what, number in sorted(logs.counts.items()):
+        seen = [logs.arms[user][0] for user in logs.counted.get(what, ()) if len(logs.arms[user]) == 1]
+        by_arm = {name: seen.count(name) for name in arms} if seen else {}
+        found.append(Count(what, number, _NOTES[what], by_arm))
+    return found
+
+
 def _after_exposure(
-    streams: Streams, first: Array, window: float | None, keep: NDArray[np.bool_], quality: list[Count]
-) -> Streams:
-    """Leave out events of users who are left out, before the exposure, and after the window."""
+    streams: Streams, first: Array, window: float | None, keep: NDArray[np.bool_]
+) -> tuple[Streams, dict[str, NDArray[np.int64]]]:
+    """Leave out events of users who are left out, before the exposure, and after the window.
+
+    Returns the streams and, by reason, the users of what was left out for its time.
+    """
     kept: Streams = {}
-    late = 0
+    left: dict[str, list[NDArray[np.int64]]] = {}
     for name, (users, times, amounts) in streams.items():
+        counts = name in ("exposures", "clicks", "orders")
         usable = keep[users]
         day = np.floor(first[users] / DAY) * DAY
         early = usable & (times < np.where(times % DAY == 0, day, first[users]))  # a date is not before its own hours
-        if early.any() and name in ("clicks", "orders"):
-            what = f"{name} before the exposure"
-            quality.append(Count(what, int(early.sum()), _NOTES[what]))
+        if counts:
+            left.setdefault(f"{name} before the exposure", []).append(users[early])
         usable &= ~early
         if window is not None:
             after = usable & (times >= first[users] + window * DAY)
-            late += int(after.sum()) if name in ("exposures", "clicks", "orders") else 0
+            if counts:
+                left.setdefault("events after the window", []).append(users[after])
             usable &= ~after
         kept[name] = users[usable], times[usable], amounts[usable]
-    if late:
-        quality.append(Count("events after the window", late, _NOTES["events after the window"]))
-    return kept
+    joined = {what: np.concatenate(parts) for what, parts in left.items()}
+    return kept, {what: users for what, users in joined.items() if len(users)}

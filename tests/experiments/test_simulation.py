@@ -5,7 +5,19 @@ import pytest
 from scipy.stats import binomtest
 
 from resift.errors import InputError
-from resift.experiments import ClickModel, Plan, World, analyse, analyse_choices, simulate, team_draft
+from resift.experiments import (
+    ClickModel,
+    Goal,
+    Plan,
+    World,
+    analyse,
+    analyse_choices,
+    make_table,
+    simulate,
+    team_draft,
+)
+from resift.experiments.metrics import find_metric
+from resift.experiments.planning import baseline_of, once_users
 from resift.experiments.simulation import rankings
 
 FAST = ("ctr", "conversion")
@@ -109,3 +121,19 @@ def test_equally_good_rankings_win_as_often() -> None:
             choices[str(user)] = teams.count("a"), teams.count("b")
         lied += analyse_choices(choices)["p"] <= 0.05
     assert binomtest(lied, 120, 0.05, alternative="greater").pvalue > 0.005
+
+
+def test_a_plan_from_a_log_has_its_power_on_clicks() -> None:
+    """An old log of one arm says how many users a lift needs; 60 simulated tests of that size find it as planned."""
+    big, small = (World(users=users, gain=0.2, queries=2000, days=7) for users in (25_000, 4000))
+    happened, _ = simulate(big, seed=900)
+    lift = analyse(happened.logs(), Plan(metrics=["ctr"]))["metrics"][0]["comparisons"][0]["lift"]
+    old, _ = simulate(small, seed=901)
+    sample = baseline_of(make_table(old.logs()), find_metric("ctr"))
+    users = 2 * once_users(Goal(baseline=sample.mean, deviation=sample.variance**0.5, lift=lift))
+    searching = len(old.logs().users) / 4000  # the others are in no log
+    found = 0
+    for seed in range(60):
+        happened, _ = simulate(World(users=round(users / searching), gain=0.2, queries=2000, days=7), seed=seed)
+        found += analyse(happened.logs(), Plan(metrics=["ctr"]))["metrics"][0]["comparisons"][0]["once"]["p"] <= 0.05
+    assert binomtest(found, 60, 0.8).pvalue > 0.005, (found, users, lift)

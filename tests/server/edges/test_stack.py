@@ -270,12 +270,13 @@ def test_a_defect_behind_the_answer_is_logged_once(path: str, ended: bool, logs:
     assert "a secret document" not in logs.getvalue()
 
 
-def test_nobody_forges_a_line(logs: io.StringIO) -> None:
-    configure_logs(Settings(), logs)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nobody_forges_a_line(form: str, logs: io.StringIO) -> None:
+    configure_logs(Settings(log_format=form), logs)
     with edge() as server:
-        server.get("/a%0A2026-01-01%20error%20forged%1b[31m")
+        server.get("/a%0A2026-01-01%20error%20forged%1b[31m%C2%85forged%E2%80%A8forged%C2%9B31m%E2%80%AE%7f")
     assert len(logs.getvalue().splitlines()) == 1
-    assert "\x1b" not in logs.getvalue()
+    assert logs.getvalue().rstrip("\n").isprintable()
 
 
 def test_probes_are_quiet(logs: io.StringIO) -> None:

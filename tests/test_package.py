@@ -23,7 +23,10 @@ NAMES = [
     "Window",
     "Windows",
 ]
-HEAVY = ["torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx"]
+HEAVY = [
+    "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx",
+    "langchain_core", "llama_index", "haystack",
+]  # fmt: skip
 
 
 def test_public_names() -> None:

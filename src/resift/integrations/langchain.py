@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtra("resift.integrations.langchain", extra="langchain") from None
 
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from resift.integrations.backed import Backed
 from resift.integrations.lazy import Hit
@@ -25,6 +25,8 @@ from resift.integrations.wording import Wording, wording
 
 class _Written(Serializable):
     """`dumps` and `loads` of LangChain."""
+
+    model_config = ConfigDict(extra="forbid")  # LangChain's own would let a misspelt argument pass
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

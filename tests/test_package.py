@@ -24,8 +24,8 @@ NAMES = [
     "Windows",
 ]
 HEAVY = [
-    "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx",
-    "langchain_core", "llama_index", "haystack",
+    "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
+    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack",
 ]  # fmt: skip
 
 
@@ -63,3 +63,7 @@ def test_a_client_without_httpx_says_what_to_install(name: str, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, "resift.client.transport", raising=False)
     with pytest.raises(resift.errors.MissingExtra, match=r"resift\[client\]"):
         getattr(resift, name)()
+
+
+def test_evaluation_loads_its_libraries_when_it_measures() -> None:
+    assert loaded_by("import resift.evaluation") <= {"numpy"}

@@ -11,7 +11,7 @@ import resift
 from tests.test_docs import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDE = ROOT / "docs" / "guides" / "frameworks.md"
+PAGES = [ROOT / "docs" / "guides" / "frameworks.md", ROOT / "README.md", ROOT / "README.zh-CN.md"]
 ADDRESS = "http://127.0.0.1:8000"
 ANSWER = "The ferry runs every hour from six in the morning."
 
@@ -44,9 +44,9 @@ def test_the_example_runs_and_finds_the_answer(framework: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("framework", ["langchain", "llama-index", "haystack"])
-def test_the_guide_s_code_runs(framework: str, url: str, tmp_path: Path) -> None:
-    found = blocks(GUIDE, f"python {framework}")
+def test_the_pages_code_runs(framework: str, url: str, tmp_path: Path) -> None:
+    found = [code for page in PAGES for _, code in blocks(page, f"python {framework}")]
     assert len(found) >= 2
-    program = "\n".join(code for _, code in found)
+    program = "\n".join(found)
     assert ADDRESS in program
     assert run(["-c", program.replace(ADDRESS, url)], tmp_path).strip()

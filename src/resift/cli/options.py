@@ -54,6 +54,12 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     text = group.add_mutually_exclusive_group()
     text.add_argument("--template", help=r"text of a document with fields: 'Title: {title}\n{body}'")
     text.add_argument("--text-field", metavar="NAME", help="the one field that holds a document's text")
+    add_window_options(group)
+    group.add_argument("--scores", choices=["raw", "sigmoid"], default="raw", help="logits (default) or 0 to 1")
+
+
+def add_window_options(group: argparse._ArgumentGroup) -> None:
+    """Add what happens to documents that are longer than the model reads."""
     group.add_argument(
         "--windows",
         metavar="SIZE",
@@ -70,7 +76,6 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
         default="flag",
         help="what is cut: document or longer",
     )
-    group.add_argument("--scores", choices=["raw", "sigmoid"], default="raw", help="logits (default) or 0 to 1")
 
 
 def text_problem(document: object, text_field: str | None, template: Template | None) -> str | None:

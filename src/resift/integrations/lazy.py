@@ -162,8 +162,14 @@ class LazyReranker(Closing):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = {"url": self._url, "api_key": self._api_key, "scores": self._scores}
-        return partial(LazyReranker, self._model, **arguments, options=self.options, reranker=self._given), ()
+        arguments: dict[str, Any] = {
+            "url": self._url,
+            "api_key": self._api_key,
+            "scores": self._scores,
+            "options": self.options,
+            "reranker": self._given,
+        }
+        return partial(LazyReranker, self._model, **arguments), ()
 
     def _open(self) -> Reranker | Client:
         if self._given is not None:

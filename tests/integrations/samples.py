@@ -78,6 +78,18 @@ class Patient:
         return await task
 
 
+def awaited(owner: Any, call: Awaitable[T]) -> T:
+    """Return what the call gives in an event loop of its own, whose connections the owner closes."""
+
+    async def ask() -> T:
+        try:
+            return await call
+        finally:
+            await owner.aclose()
+
+    return asyncio.run(ask())
+
+
 @contextlib.contextmanager
 def unchanged(values: list[Any]) -> Iterator[None]:
     """Hold that nobody changed the caller's objects."""

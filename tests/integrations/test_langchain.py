@@ -9,7 +9,7 @@ import pytest
 
 from resift import RankedDocument, Reranker
 from resift.errors import InputError, TemplateError
-from tests.integrations.samples import BEST, QUERY, TEXTS, Fake, Patient, expected, unchanged
+from tests.integrations.samples import BEST, QUERY, TEXTS, Fake, Patient, awaited, expected, unchanged
 
 
 def documents(texts: list[str] = TEXTS) -> list[Any]:
@@ -47,7 +47,7 @@ def test_scores_are_those_of_reranker(served: bool, request: pytest.FixtureReque
     given = documents()
     with compressor(top_n=None, **where) as ranker, unchanged(given):
         assert found(ranker.compress_documents(given, QUERY)) == expected()
-        assert found(asyncio.run(ranker.acompress_documents(given, QUERY))) == expected()
+        assert found(awaited(ranker, ranker.acompress_documents(given, QUERY))) == expected()
     with compressor(top_n=2, scores="raw", **where) as ranker:
         best = ranker.compress_documents(given, QUERY)
         assert found(best) == expected(scores="raw")[:2]
@@ -221,7 +221,7 @@ def test_the_cross_encoder_in_langchain_s_reranker(served: bool, request: pytest
     where = {"url": request.getfixturevalue("url")} if served else {}
     with ResiftCrossEncoder(**where) as model:
         assert model.score(pairs) == scores
-        assert asyncio.run(model.ascore(pairs)) == scores
+        assert awaited(model, model.ascore(pairs)) == scores
         assert model.score([]) == []
         best = CrossEncoderReranker(model=model, top_n=2).compress_documents(documents(), QUERY)
         assert [document.metadata["place"] for document in best] == [place for place, _ in expected()[:2]]

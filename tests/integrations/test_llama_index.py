@@ -9,7 +9,7 @@ import pytest
 
 from resift import Reranker
 from resift.errors import InputError
-from tests.integrations.samples import BEST, QUERY, TEXTS, Patient, expected, unchanged
+from tests.integrations.samples import BEST, QUERY, TEXTS, Patient, awaited, expected, unchanged
 
 
 def nodes() -> list[Any]:
@@ -34,7 +34,7 @@ def test_scores_are_those_of_reranker(served: bool, request: pytest.FixtureReque
     given = nodes()
     with postprocessor(top_n=None, **where) as ranker, unchanged(given):
         assert found(ranker.postprocess_nodes(given, query_str=QUERY)) == expected()
-        assert found(asyncio.run(ranker.apostprocess_nodes(given, query_str=QUERY))) == expected()
+        assert found(awaited(ranker, ranker.apostprocess_nodes(given, query_str=QUERY))) == expected()
     with postprocessor(top_n=2, scores="raw", **where) as ranker:
         assert found(ranker.postprocess_nodes(given, query_str=QUERY)) == expected(scores="raw")[:2]
 

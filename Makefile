@@ -15,9 +15,9 @@ test: $(VENV)/.test
 parity: $(VENV)/.parity
 	$(BIN)/python -m pytest -n auto -m parity
 
-# Published clients against a running server; its OpenAPI document against its answers.
+# Published clients against a running server; its OpenAPI document against its answers; the frameworks with ours inside.
 clients: $(VENV)/.clients
-	$(BIN)/python -m pytest -m clients tests/clients
+	$(BIN)/python -m pytest -m clients tests/clients tests/integrations
 
 # The playground in headless Chromium: that of the machine, else `.venv/bin/playwright install chromium` fetches one.
 browser: $(VENV)/.browser

@@ -13,7 +13,12 @@ from resift.loading.source import EMBEDDED_FOLDER
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
 LONGEST = 40
-NEEDS_OTHERS = {"milvus_rerank": "tests/test_deploy.py runs it with something in the place of Milvus"}
+NEEDS_OTHERS = {
+    "milvus_rerank": "tests/test_deploy.py runs it with something in the place of Milvus",
+    "rag_langchain": "tests/integrations/test_rag.py runs it where LangChain is installed",
+    "rag_llama_index": "tests/integrations/test_rag.py runs it where LlamaIndex is installed",
+    "rag_haystack": "tests/integrations/test_rag.py runs it where Haystack is installed",
+}
 
 
 def test_there_are_examples() -> None:

@@ -25,7 +25,7 @@ NAMES = [
 ]
 HEAVY = [
     "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
-    "pytrec_eval", "pandas", "pyarrow",
+    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack",
 ]  # fmt: skip
 
 

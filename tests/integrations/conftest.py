@@ -1,0 +1,34 @@
+"""The frameworks' own classes with ours inside: `pytest -m clients`, with the extra 'clients'.
+
+Without that marker only the tests that need no framework are collected.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.server import running
+
+FRAMEWORKS = ("test_langchain", "test_llama_index", "test_haystack", "test_rag")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.stem not in FRAMEWORKS or "clients" in (config.option.markexpr or ""):
+        return None
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem in FRAMEWORKS:
+            item.add_marker(pytest.mark.clients)
+            item.add_marker(pytest.mark.filterwarnings("ignore"))  # what frameworks warn of is their own affair
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    with running() as address:
+        yield address

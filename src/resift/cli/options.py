@@ -29,6 +29,8 @@ DEFAULTS: dict[str, object] = {
     "template": None,
     "truncation": "flag",
     "scores": "raw",
+    "calibration": None,
+    "group": None,
 }
 """What `add_text_options` would set, for the commands whose texts are fixed."""
 
@@ -49,6 +51,21 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Add how documents with fields and long documents become text, and what a score is."""
+    group = add_document_options(parser)
+    group.add_argument(
+        "--scores",
+        choices=["raw", "sigmoid", "calibrated"],
+        default="raw",
+        help="logits (default), 0 to 1, or the probabilities of --calibration",
+    )
+    group.add_argument(
+        "--calibration", metavar="FILE", help="what `resift calibrate` wrote, or auto for the file beside the model"
+    )
+    group.add_argument("--group", metavar="NAME", help="the group whose calibration is used, such as a language")
+
+
+def add_document_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add how documents with fields and long documents become text; returns the group for more."""
     group = parser.add_argument_group("documents and scores")
     group.add_argument("--skip-bad", action="store_true", help="leave out lines that cannot be used, and count them")
     text = group.add_mutually_exclusive_group()
@@ -70,7 +87,7 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
         default="flag",
         help="what is cut: document or longer",
     )
-    group.add_argument("--scores", choices=["raw", "sigmoid"], default="raw", help="logits (default) or 0 to 1")
+    return group
 
 
 def text_problem(document: object, text_field: str | None, template: Template | None) -> str | None:
@@ -131,6 +148,8 @@ def open_reranker(args: argparse.Namespace) -> Reranker:
         windows=windows,
         template=read_template(args),
         scores=args.scores,
+        calibration=args.calibration,
+        group=args.group,
         backend=args.backend,
         threads=args.threads,
         revision=args.revision,

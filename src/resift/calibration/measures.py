@@ -119,10 +119,11 @@ class Judge:
             [np.bincount(self._query, weights=column, minlength=self._count) for column in values.T], axis=1
         )
         random = np.random.default_rng(self._seed)
-        even = np.full(self._count, 1 / self._count)
         found = []
         for start in range(0, self._rounds, _BLOCK):
-            times = random.multinomial(self._count, even, size=min(_BLOCK, self._rounds - start))
+            rounds = min(_BLOCK, self._rounds - start)
+            drawn = random.integers(0, self._count, (rounds, self._count)) + self._count * np.arange(rounds)[:, None]
+            times = np.bincount(drawn.ravel(), minlength=rounds * self._count).reshape(rounds, self._count)
             found.append(times.astype(np.float64) @ sums)
         return sums.sum(axis=0), np.concatenate(found)
 

@@ -79,10 +79,10 @@ def verdict(report: Report) -> str:
     low, high = report.gain.low, report.gain.high
     size = f"log loss {report.before.log_loss.value:.4f} -> {report.after.log_loss.value:.4f}"
     if low > 0:
-        return f"Calibrated scores are closer to the truth than sigmoids on queries that were not fitted to: {size}."
+        return f"On held-out queries calibrated scores are closer to the truth than sigmoids: {size}."
     if high < 0:
-        return f"Calibrated scores are further from the truth than sigmoids on queries that were not fitted to: {size}."
-    return f"There is no telling calibrated scores from sigmoids on these pairs: {size}."
+        return f"On held-out queries calibrated scores are further from the truth than sigmoids: {size}."
+    return f"On held-out queries there is no telling calibrated scores from sigmoids: {size}."
 
 
 def as_text(report: Report) -> str:

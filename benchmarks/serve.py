@@ -8,6 +8,7 @@ python -m benchmarks.serve --show FILE --markdown
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ _SERVERS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Start the servers, measure, show and save the report."""
     options = _parser().parse_args(arguments)
+    end_on_sigterm()
     if options.show is not None:
         _show(json.loads(options.show.read_text(encoding="utf-8")), options)
         return
@@ -50,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.save is not None:
         options.save.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     _show(report, options)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the program as Ctrl-C does: with all that it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def make(options: argparse.Namespace) -> Report:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cpu import commit
+from benchmarks.serve import end_on_sigterm
 from resift import Reranker, __version__
 from resift.bench import environment
 from resift.bench.serve.connection import Connection, Lost, post
@@ -270,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--allowed-mb-per-hour", type=float, default=20.0)
     parser.add_argument("--save", metavar="FILE", type=Path)
     options = parser.parse_args(arguments)
+    end_on_sigterm()
     tokenizer = load_checkpoint(locate(None)).tokenizer
     pools = {size: make_pool(tokenizer, documents=size, requests=count) for size, count in _SIZES.items()}
     with Reranker(precision="int8", scores="raw", truncation="longest_first") as engine:

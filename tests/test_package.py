@@ -23,7 +23,10 @@ NAMES = [
     "Window",
     "Windows",
 ]
-HEAVY = ["torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx"]
+HEAVY = [
+    "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
+    "pytrec_eval", "pandas", "pyarrow",
+]  # fmt: skip
 
 
 def test_public_names() -> None:
@@ -60,3 +63,7 @@ def test_a_client_without_httpx_says_what_to_install(name: str, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, "resift.client.transport", raising=False)
     with pytest.raises(resift.errors.MissingExtra, match=r"resift\[client\]"):
         getattr(resift, name)()
+
+
+def test_evaluation_loads_its_libraries_when_it_measures() -> None:
+    assert loaded_by("import resift.evaluation") <= {"numpy"}

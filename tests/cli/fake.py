@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class FakeReranker:
     progress: Any = False
     calls: list[int] = field(default_factory=list)
     closed: bool = False
+    folder: Path = Path("a folder that is not there")
 
     def with_options(self, *, template: str | None = None, progress: Any = None) -> "FakeReranker":
         return replace(self, template=template if template is not None else self.template, progress=progress)

@@ -108,6 +108,32 @@ def test_tables_and_grades(
     assert code == 0 and json.loads(out)["counts"][2] == sum(int(str(row["label"])) for row in rows)
 
 
+def test_folders_of_judgements(
+    model: Path, rows: list[dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queries = list(dict.fromkeys(str(row["query"]) for row in rows))
+    folder = tmp_path / "shop-de"
+    folder.mkdir()
+    corpus = [{"_id": f"d{i}", "text": row["document"]} for i, row in enumerate(rows)]
+    write_lines(folder / "corpus.jsonl", corpus)  # type: ignore[arg-type]
+    write_lines(folder / "queries.jsonl", [{"_id": f"q{i}", "text": query} for i, query in enumerate(queries)])
+    lines = [f"q{queries.index(str(row['query']))}\td{i}\t{row['label']}\n" for i, row in enumerate(rows)]
+    (folder / "qrels.tsv").write_text("".join(line for line in lines if line.endswith("1\n")))  # the rest is unjudged
+    options = ["--model", str(model), "--out", str(tmp_path / "out.json"), "--json"]
+    code, _, told = ran(capsys, "calibrate", str(folder), *options)
+    assert code == 2 and "--run FILE" in told
+    run = [f"q{queries.index(str(row['query']))} Q0 d{i} 1 {len(rows) - i} mine\n" for i, row in enumerate(rows)]
+    (tmp_path / "mine.trec").write_text("".join(run))
+    code, out, _ = ran(capsys, "calibrate", str(folder), "--run", str(tmp_path / "mine.trec"), *options)
+    report = json.loads(out)
+    judged = {line.split("\t")[0] for line in lines if line.endswith("1\n")}
+    relevant = sum(int(str(row["label"])) for row in rows)
+    assert code == 0 and report["counts"] == [len(judged), 8 * len(judged), relevant]
+    assert [group["name"] for group in report["groups"]] == ["de"]
+    code, out, _ = ran(capsys, "calibrate", str(folder), "--run", str(tmp_path / "mine.trec"), "--depth=4", *options)
+    assert code == 0 and json.loads(out)["counts"][1] == 4 * len(judged)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

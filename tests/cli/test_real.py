@@ -98,3 +98,18 @@ def test_errors_of_the_api_are_lines_and_exit_codes(
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
     assert not captured.out
+
+
+def test_eval_measures_what_the_api_ranks(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judged = tmp_path / "judged.jsonl"
+    judged.write_text(json.dumps({"query": QUERY, "documents": DOCUMENTS, "labels": [0, 0, 0, 1]}) + "\n")
+    options = ["--metric", "RR", "--rounds", "50", "--keep", str(tmp_path / "keep"), "--threads", "1", "--json"]
+    told = answer(capsys, "eval", str(judged), "--model", str(checkpoint), *options)
+    with Reranker(checkpoint) as reranker:
+        places = [one.index for one in reranker.rank(QUERY, DOCUMENTS)]
+    rows = told["rows"]
+    assert isinstance(rows, list)
+    assert rows[0]["means"]["RR"] == pytest.approx(1 / 4)
+    assert rows[1]["means"]["RR"] == pytest.approx(1 / (places.index(3) + 1))
+    again = answer(capsys, "eval", str(judged), "--model", str(checkpoint), *options)
+    assert again["rows"] == rows

@@ -387,6 +387,19 @@ def test_more_tokens_than_their_characters_promised(checkpoint: Path) -> None:
     run(full())
 
 
+def test_a_template_that_makes_more_of_the_documents_than_may_be_sent(checkpoint: Path) -> None:
+    async def swollen() -> None:
+        limits = Limits(max_body_bytes=10_000)
+        async with running({"tiny": checkpoint}, limits=limits) as (service, _, recorder):
+            work = [(QUERY, {"text": f"{i} egg " * 20}) for i in range(50)]
+            with pytest.raises(TooLarge, match="max_body_bytes"):
+                await service.run(Work(pairs=work, template="{text}" * 3))
+            assert recorder.tokens[-1] == 0
+            assert not (await service.run(Work(pairs=work, template="{text}"))).partial
+
+    run(swollen())
+
+
 def test_too_many_requests(checkpoint: Path) -> None:
     async def full() -> None:
         async with running({"tiny": checkpoint}, limits=Limits(max_requests=2)) as (service, engine, _):
@@ -531,26 +544,33 @@ def test_ready_follows_the_engine(checkpoint: Path) -> None:
     run(ready())
 
 
+class Panic(BaseException):
+    """What a panic of the tokenizer, which is written in Rust, is raised as: no Exception."""
+
+
+@pytest.mark.parametrize("kind", [MemoryError, Panic])
 def test_a_defect_while_tokenising_is_an_answer(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
 ) -> None:
     async def defect() -> None:
         async with running({"tiny": checkpoint}, cache=ScoreCache(1 << 20)) as (service, _, recorder):
             cache = service._cache  # the seam that a request meets first
 
             def broken(keys: object) -> None:
-                raise MemoryError
+                raise kind(f"cannot read {QUERY}")
 
             monkeypatch.setattr(cache, "get_many", broken)
-            with pytest.raises(ServeError, match="MemoryError"):
-                await service.run(Work(pairs=pairs(3)))
+            for _ in range(5):  # more than there are threads
+                with pytest.raises(ServeError, match=kind.__name__):
+                    await service.run(Work(pairs=pairs(3)))
             monkeypatch.undo()
             assert not (await service.run(Work(pairs=pairs(3)))).partial
-            assert [facts["outcome"] for facts in recorder.requests] == ["ServeError", "ok"]
+            assert [facts["outcome"] for facts in recorder.requests] == ["ServeError"] * 5 + ["ok"]
 
     run(defect())
-    assert "tokenising failed" in caplog.text and QUERY not in caplog.text
-    caplog.clear()  # its tracebacks hold the request
+    logged = [str(vars(record)) for record in caplog.records]
+    assert "tokenising failed" in caplog.text and kind.__name__ in logged[0]
+    assert not any(QUERY in line for line in logged)
 
 
 def test_timings(checkpoint: Path) -> None:

@@ -66,3 +66,27 @@ def test_lone_surrogates() -> None:
     assert scrub("a\ud800b") == "a\ufffdb"
     assert scrub("正常 🙂") == "正常 🙂"
     document_text("x\udfff", None).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [("{a}" * 9, "x" * 20), ("{a:>99}" * 2, "x"), ("{a:9}", list(range(20))), ("x" * 120 + "{a}", "b")],
+)
+def test_a_text_that_would_be_too_long_is_not_made(source: str, value: object) -> None:
+    template = Template(source)
+    assert len(document_text({"a": value}, template)) > 100
+    with pytest.raises(TemplateError, match="more than 100 characters"):
+        document_text({"a": value}, template, most=100)
+
+
+def test_a_text_that_just_fits() -> None:
+    assert document_text({"a": "x" * 100}, Template("{a}"), most=100) == "x" * 100
+
+
+def test_messages_hold_no_whole_documents() -> None:
+    with pytest.raises(TemplateError) as caught:
+        Template("{a:.2f}").render({"a": "x" * 10_000})
+    assert len(str(caught.value)) < 500
+    with pytest.raises(TemplateError) as caught:
+        Template("{a}").render({"x" * 10_000: 1})
+    assert len(str(caught.value)) < 500

@@ -71,6 +71,12 @@ def add_document_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
     text = group.add_mutually_exclusive_group()
     text.add_argument("--template", help=r"text of a document with fields: 'Title: {title}\n{body}'")
     text.add_argument("--text-field", metavar="NAME", help="the one field that holds a document's text")
+    add_window_options(group)
+    return group
+
+
+def add_window_options(group: argparse._ArgumentGroup) -> None:
+    """Add what happens to documents that are longer than the model reads."""
     group.add_argument(
         "--windows",
         metavar="SIZE",
@@ -87,7 +93,6 @@ def add_document_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
         default="flag",
         help="what is cut: document or longer",
     )
-    return group
 
 
 def text_problem(document: object, text_field: str | None, template: Template | None) -> str | None:

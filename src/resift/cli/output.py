@@ -71,14 +71,14 @@ def wants_progress() -> bool:
 
 
 @contextmanager
-def progress(total: int, *, label: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves a bar on stderr to a number of pairs; no bar for quick work or in a pipe."""
+def progress(total: int, *, label: str, unit: str = "pair") -> Iterator[Callable[[int], None]]:
+    """Yield a function that moves a bar on stderr to a number of units; no bar for quick work or in a pipe."""
     if not wants_progress():
         yield lambda _: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=label, unit="pair", leave=False, delay=0.5) as bar:
+    with tqdm(total=total, desc=label, unit=unit, leave=False, delay=0.5) as bar:
 
         def show(done: int) -> None:
             bar.update(done - bar.n)
@@ -130,6 +130,11 @@ def printable(text: str, *, limit: int | None = None) -> str:
     if limit is not None and len(line) > limit:
         return line[: limit - 1] + "…"
     return line
+
+
+def printable_line(text: str) -> str:
+    """Return a line with its control characters replaced and its spaces as they are."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_control(character) else character for character in text)
 
 
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

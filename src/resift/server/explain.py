@@ -1,5 +1,6 @@
 """`POST /explain`: which sentence of a document carried its score, and how far that can be trusted."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any
@@ -79,12 +80,13 @@ async def explain(desk: Desk, request: Request) -> Response:
     """Leave each sentence of the document out and score what is left."""
     body = validate(Explain, await read_object(request))
     card = desk.card(body.model)
-    text = document_text(body.document, _template(desk, body, card.name))
+    limit = desk.settings.limits.max_text_characters
+    text = document_text(body.document, _template(desk, body, card.name), most=limit)
     work = desk.work(request, body, [(body.query, text)], model=card, what="document")
     raw = replace(work, scores="raw")
     first, read = await _first(desk, request, raw)
     talk = explaining(text, read=read, scores=work.scores)
-    texts, outcomes = next(talk), [first]
+    texts, outcomes = await asyncio.to_thread(next, talk), [first]  # a long text takes a while to be cut
     while True:
         found = await _score(desk, request, replace(raw, pairs=[(body.query, variant) for variant in texts]))
         outcomes += found

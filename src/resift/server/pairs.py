@@ -66,10 +66,19 @@ def survey(pairs: Pairs, policy: Policy, limits: Limits) -> Survey:
 
 def texts(query: str, document: Document, policy: Policy, limits: Limits) -> tuple[str, str]:
     """Return the texts of a pair; raises TemplateError for fields, or Unprocessable for a text that is too long."""
-    text = document_text(document, policy.template)
+    text = document_text(document, policy.template, most=limits.max_text_characters)
     if len(text) > limits.max_text_characters:
         raise Unprocessable(_too_long("document", len(text), limits))
     return scrub(query), text
+
+
+def check_made(characters: int, policy: Policy, limits: Limits) -> None:
+    """Raise TooLarge for a template that made more characters of the documents than a body may have."""
+    if policy.template is not None and characters > limits.max_body_bytes:
+        raise TooLarge(
+            f"the template makes more than {limits.max_body_bytes} characters of the documents (max_body_bytes)",
+            hint="let it repeat less, or send fewer documents in one request",
+        )
 
 
 def read_to(pairs: Pairs, policy: Policy, limits: Limits) -> list[int]:

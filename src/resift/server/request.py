@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -18,7 +19,7 @@ from resift.server.cache import Known, QueryKeys, ScoreCache
 from resift.server.errors import EngineFailed, ServeError, Unavailable, Unprocessable
 from resift.server.mailbox import Mailbox
 from resift.server.models import Policy
-from resift.server.pairs import Survey, texts
+from resift.server.pairs import Survey, check_made, texts
 from resift.server.records import Timings, Work
 from resift.server.settings import Limits
 from resift.server.watch import BatchWatch
@@ -132,9 +133,10 @@ class Request:
         """Tokenise the next chunk and give it to the scheduler; return its cost in characters, None at the end."""
         try:
             return self._step()
-        except Exception as error:  # whatever it is, somebody waits for an answer
-            if not isinstance(error, ResiftError):
-                _logger.exception("tokenising failed")
+        except BaseException as error:  # whatever it is, a panic of Rust too, somebody waits for an answer
+            if not isinstance(error, ResiftError):  # its message may quote a document
+                frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+                _logger.error("tokenising failed", extra={"traceback": f"{frames}\n{type(error).__name__}"})
             self._shared.mailbox.post(self.fail, error)
             return None
 
@@ -179,6 +181,7 @@ class Request:
                 self.owners.append(None)
                 continue
             self.characters += len(pair[1])
+            check_made(self.characters, self.policy, self._shared.limits)
             slot = self._places.get(pair)
             if slot is None:
                 slot = self._places[pair] = len(self.slots)

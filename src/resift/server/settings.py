@@ -40,6 +40,9 @@ class Limits:
     max_connections: int = setting(16384, "connections open at a time; more are closed at once", least=1)
     max_header_bytes: int = setting(65536, "bytes of a request's line and headers; more get 431", least=256)
     max_json_depth: int = setting(64, "levels of lists and objects in a body; more get 400", least=4)
+    max_json_values: int = setting(
+        1_000_000, "values in a body, counted by commas and brackets outside of texts; more get 413", least=1
+    )
     header_seconds: float = setting(10.0, "seconds that a client has to send the headers of a request", least=0.01)
     body_seconds: float = setting(30.0, "seconds that a client has to send the body of a request", least=0.01)
     write_seconds: float = setting(30.0, "seconds that a client may leave an answer unread", least=0.01)

@@ -11,6 +11,7 @@ Span: TypeAlias = tuple[int, int]
 
 # Chinese and Japanese, Devanagari, Arabic and Urdu, Armenian, Ethiopic, Khmer, Burmese: nothing else ends in these.
 _FULL_STOPS = "。！？｡‼⁇⁈⁉।॥؟۔։።፧។။"
+_MARKS = ".!?…;\u037e"
 _CLOSING = "\"'”’»›)\\]」』】》〉）］｝}"
 _OPENING = "\"'“‘«‹([「『【《〈（［｛{¿¡-–—*•· "
 # Scripts that put few spaces or none between words; a character of theirs says more than a letter does.
@@ -20,7 +21,9 @@ _ITEM = re.compile(r"(?:[-*+•‣◦·–—]|\(?\d{1,3}[.)]|\(?[A-Za-z]\))[ \t
 
 _BREAKS = re.compile(
     rf"(?P<strong>[{_FULL_STOPS}]+[{_CLOSING}]*)"
-    rf"|(?P<weak>[.!?…;\u037e]+[{_CLOSING}]*(?:[ \u00a0\u202f]»)?(?:\[\d+\])*(?=\s|\Z|(?<=[!?.])[{_DENSE}]))"
+    # Subtle: a run of marks is tried once, as a whole; from each of its marks again would be quadratic.
+    rf"|(?P<weak>(?<![{_MARKS}])[{_MARKS}]++[{_CLOSING}]*(?:[ \u00a0\u202f]»)?(?:\[\d+\])*"
+    rf"(?=\s|\Z|(?<=[!?.])[{_DENSE}]))"
     r"|(?P<line>\n\s*)"
     rf"|(?P<thai>(?<=[{_THAI}]) +(?=[{_THAI}]))"
 )
@@ -133,12 +136,13 @@ def _wraps(text: str, sentence: int, end: int, after: int) -> bool:
 def _joined(text: str, places: list[int]) -> list[int]:
     """Drop the breaks around what has no letter or digit, such as a rule or a lone bullet: it joins what follows."""
     kept = []
-    start = 0
-    for place in places:
-        if any(map(str.isalnum, text[start:place])):
+    said = False
+    for start, place in pairwise([0, *places]):
+        said = said or any(map(str.isalnum, text[start:place]))
+        if said:
             kept.append(place)
-            start = place
-    if kept and not any(map(str.isalnum, text[start:])):
+            said = False
+    if kept and not any(map(str.isalnum, text[kept[-1] :])):
         kept.pop()
     return kept
 

@@ -36,26 +36,33 @@ class Template:
         if not self.fields:
             raise TemplateError(f"the template {source!r} names no field", hint="write fields as {title}")
 
-    def render(self, document: Mapping[str, object]) -> str:
-        """Return the document's text; raises TemplateError when it has none of the template's fields."""
+    def render(self, document: Mapping[str, object], *, most: int | None = None) -> str:
+        """Return the document's text; raises TemplateError when it has none of the template's fields.
+
+        Also when it is longer than `most` characters: it is not made then, for a field that a template repeats could
+        fill the memory.
+        """
         if not any(name in document for name in self.fields):
             raise TemplateError(
-                f"the document has {sorted(map(str, document))}, none of the template's fields {list(self.fields)}"
+                f"the document has {_shown(sorted(map(str, document)))}, none of the template's fields "
+                f"{_shown(list(self.fields))}"
             )
-        lines = (_render(line, document) for line in self._lines)
+        room = _Room(most)
+        lines = (_render(line, document, room) for line in self._lines)
         return "\n".join(line for line in lines if line is not None)
 
 
-def document_text(document: Document, template: Template | None) -> str:
+def document_text(document: Document, template: Template | None, *, most: int | None = None) -> str:
     """Return the text that is scored: a string is itself, a mapping goes through the template.
 
     Without a template a mapping with a `text` field gives its `title` (if any) and its `text`; any other gives
-    all its fields, one `name: value` line each, in their order. Lone surrogates become U+FFFD.
+    all its fields, one `name: value` line each, in their order. Lone surrogates become U+FFFD. Raises TemplateError
+    when the template makes more than `most` characters.
     """
     if isinstance(document, str):
         return scrub(document)
     if template is not None:
-        return scrub(template.render(document))
+        return scrub(template.render(document, most=most))
     if "text" in document:
         parts = [_text(document.get("title"), "title"), _text(document["text"], "text")]
         return scrub("\n".join(part for part in parts if part))
@@ -94,14 +101,28 @@ def _parse(line: str) -> tuple[_Piece, ...]:
     return tuple(pieces)
 
 
-def _render(line: tuple[_Piece, ...], document: Mapping[str, object]) -> str | None:
+@dataclass(slots=True)
+class _Room:
+    """How many characters a template may make of a document, None for any number, and how many it has made."""
+
+    most: int | None
+    made: int = 0
+
+    def take(self, text: str) -> str:
+        self.made += len(text)
+        if self.most is not None and self.made > self.most:
+            raise TemplateError(f"the template makes more than {self.most} characters of the document")
+        return text
+
+
+def _render(line: tuple[_Piece, ...], document: Mapping[str, object], room: _Room) -> str | None:
     parts: list[str] = []
     found = not any(piece.path for piece in line)
     for piece in line:
-        parts.append(piece.literal)
+        parts.append(room.take(piece.literal))
         if piece.path is None:
             continue
-        text = _text(_look_up(document, piece.path), ".".join(piece.path), piece.spec)
+        text = _text(_look_up(document, piece.path), ".".join(piece.path), piece.spec, room)
         found = found or bool(text)
         parts.append(text)
     return "".join(parts) if found else None
@@ -116,14 +137,21 @@ def _look_up(document: Mapping[str, object], path: tuple[str, ...]) -> object:
     return value
 
 
-def _text(value: object, name: str, spec: str = "") -> str:
+def _text(value: object, name: str, spec: str = "", room: _Room | None = None) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
         raise TemplateError(f"the field {name!r} is a mapping", hint=f"name what you want of it: {{{name}.something}}")
     if isinstance(value, list | tuple):
-        return ", ".join(text for text in (_text(item, name, spec) for item in value) if text)
+        return ", ".join(text for text in (_text(item, name, spec, room) for item in value) if text)
     try:
-        return format(value, spec) if spec else str(value)
+        text = format(value, spec) if spec else str(value)
     except (TypeError, ValueError) as error:
-        raise TemplateError(f"the field {name!r} is {value!r}, which {spec!r} cannot format: {error}") from None
+        raise TemplateError(f"the field {name!r} is {_shown(value)}, which {spec!r} cannot format: {error}") from None
+    return text if room is None else room.take(text)
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, which is no place for a whole document."""
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -74,3 +74,11 @@ def test_messages_name_fields_and_not_whole_texts(client: Client) -> None:
     assert len(message) < 500
     assert message.startswith("max_length is 0: input should be greater than or equal to 1; ")
     assert message.endswith("; and 2 more")
+
+
+@pytest.mark.parametrize(("path", "field"), [("/v1/rerank", "documents"), ("/v1/reranking", "input")])
+def test_many_wrong_names_are_one_error(client: Client, path: str, field: str) -> None:
+    """pydantic would describe each of them: of a body of 32 MB, in gigabytes."""
+    response = client.post(path, {"query": "a", field: ["b"], "rank_fields": [1] * 5000})
+    assert response.status_code == 422
+    assert "at most 100 names" in response.json()["message"] and "more" not in response.json()["message"]

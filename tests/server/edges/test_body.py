@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resift.server.edges import answers
-from resift.server.edges.body import check_depth
-from resift.server.errors import BadRequest
+from resift.server.edges.body import check_shape
+from resift.server.errors import BadRequest, TooLarge
 from resift.server.settings import Limits, Settings
 from tests.server.edges.harness import PATIENCE, edge
 
@@ -147,17 +147,50 @@ def test_depth_is_that_of_the_lists(value: object) -> None:
         return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
     body = json.dumps(value).encode()
-    check_depth(body, depth(value))
+    check_shape(body, depth=depth(value), values=1000)
     if depth(value) > 1:
         with pytest.raises(BadRequest):
-            check_depth(body, depth(value) - 1)
+            check_shape(body, depth=depth(value) - 1, values=1000)
+
+
+@given(
+    st.recursive(st.none() | st.text(alphabet='[]{},"\\a'), lambda v: st.lists(v) | st.dictionaries(st.text(',"\\'), v))
+)
+def test_values_are_counted_by_their_commas_and_brackets(value: object) -> None:
+    def count(value: object) -> int:
+        parts = list(value.values()) if isinstance(value, dict) else value
+        return 1 + max(len(parts) - 1, 0) + sum(map(count, parts)) if isinstance(parts, list) else 0
+
+    body = json.dumps(value).encode()
+    check_shape(body, depth=1000, values=count(value))
+    if count(value) > 0:
+        with pytest.raises(TooLarge):
+            check_shape(body, depth=1000, values=count(value) - 1)
+
+
+def test_many_values_get_413() -> None:
+    with edge(Settings(limits=Limits(max_json_values=1000))) as server:
+        answer = server.post("/v1/rerank", b'{"query": "a", "documents": [' + b"{}," * 1000 + b"{}]}")
+        assert answer.status == 413
+        assert "max_json_values" in answer.json()["message"]
+        assert server.app.scopes == []
+        text = b'{"query": "' + b"," * 2000 + b'"}'
+        assert server.post("/echo", text).body == text
+
+
+def test_gzip_of_very_many_parts_gets_400() -> None:
+    with edge() as server:
+        parts = pack(b"{") + pack(b"") * 2000 + pack(b"}")
+        assert server.post("/v1/rerank", parts, headers={"Content-Encoding": "gzip"}).status == 400
+        few = pack(b"{") + pack(b"") * 500 + pack(b"}")
+        assert server.post("/echo", few, headers={"Content-Encoding": "gzip"}).body == b"{}"
 
 
 @pytest.mark.parametrize(
     "body", [b'"' + b'\\"' * 2_000_000 + b"[" * 100, b'"\\' * 500_000 + b"[" * 100], ids=["quotes", "strokes"]
 )
 def test_depth_of_an_endless_text_takes_no_time(body: bytes) -> None:
-    check_depth(body, 64)  # a search that begins again at each mark would outlive the test
+    check_shape(body, depth=64, values=1000)  # a search that begins again at each mark would outlive the test
 
 
 def test_brackets_in_texts_are_no_depth() -> None:

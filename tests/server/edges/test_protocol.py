@@ -194,6 +194,27 @@ def test_a_huge_header_gets_431(parts: int) -> None:
         assert server.metric("resift_refused_total", reason="max_header_bytes") == 1
 
 
+@pytest.mark.parametrize("part", [b"x-more: " + b"b" * 900 + b"\r\n", b"b" * 900])
+def test_headers_behind_a_body_are_bounded_too(part: bytes) -> None:
+    with edge(limits(max_header_bytes=4096)) as server, server.connect() as client:
+        client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-one: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                client.send(part)
+        answer = client.read()
+        assert answer.status == 431
+        assert server.metric("resift_refused_total", reason="max_header_bytes") == 1
+        assert server.app.scopes == []
+
+
+def test_headers_behind_a_body_are_dropped() -> None:
+    with edge() as server, server.connect() as client:
+        client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Api-Key: stolen\r\n\r\n")
+        assert client.read().json() == {}
+        assert b"x-api-key" not in dict(server.app.scopes[0]["headers"])
+        assert client.post("/echo", b'{"a": 2}').read().json() == {"a": 2}
+
+
 def test_a_header_within_the_limit_behind_a_large_body() -> None:
     with edge(limits(max_header_bytes=4096)) as server, server.connect() as client:
         body = b'"' + b"a" * 200_000 + b'"'

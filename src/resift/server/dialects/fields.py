@@ -28,6 +28,12 @@ def _listed(value: object) -> object:
     return value
 
 
+def _few(value: object) -> object:
+    if isinstance(value, list) and len(value) > _MOST_NAMES:  # pydantic would describe what is wrong with each
+        raise ValueError(f"expected at most {_MOST_NAMES} names")
+    return value
+
+
 def _priority(value: object) -> object:
     """Return the name of a number's priority: Cohere and vLLM count from 0, the lower the earlier."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -54,6 +60,10 @@ Texts: TypeAlias = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
 ]
 
+
+_MOST_NAMES = 100
+Names: TypeAlias = Annotated[list[str], BeforeValidator(_few)]
+"""Names of fields."""
 
 _PRIORITY_SCHEMA = {"anyOf": [{"enum": ["high", "normal", "low"]}, {"type": "integer"}]}
 _PLAIN_NAME = re.compile(r"[^{}\[\].:!\n]+")

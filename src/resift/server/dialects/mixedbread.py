@@ -11,7 +11,7 @@ from resift.server.dialects.answers import answer, best_first, notes, remarks, u
 from resift.server.dialects.desk import Desk
 from resift.server.dialects.endpoint import Endpoint
 from resift.server.dialects.extras import Notes, Remarks, Usage
-from resift.server.dialects.fields import Documents, Flag, Query, ResiftFields, ranked_fields
+from resift.server.dialects.fields import Documents, Flag, Names, Query, ResiftFields, ranked_fields
 from resift.server.dialects.reading import read_object, validate
 
 
@@ -22,7 +22,7 @@ class Reranking(ResiftFields):
     input: Documents
     top_k: int | None = Field(None, ge=0, description="Results to return; all for null or 0.")
     return_input: Flag = Field(False, description="Each result with its input.")
-    rank_fields: list[str] | None = Field(None, description="Fields of inputs that are objects.")
+    rank_fields: Names | None = Field(None, description="Fields of inputs that are objects.")
 
 
 class RerankingItem(Notes):

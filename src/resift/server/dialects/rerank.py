@@ -18,7 +18,7 @@ from resift.server.dialects.answers import answer, best_first, notes, remarks, s
 from resift.server.dialects.desk import Desk
 from resift.server.dialects.endpoint import Endpoint
 from resift.server.dialects.extras import Notes, Remarks, Usage
-from resift.server.dialects.fields import Documents, Flag, Query, ResiftFields, ranked_fields, token_limit
+from resift.server.dialects.fields import Documents, Flag, Names, Query, ResiftFields, ranked_fields, token_limit
 from resift.server.dialects.reading import read_object, validate
 from resift.server.errors import Unprocessable
 from resift.server.records import ModelCard, Outcome, Work
@@ -33,7 +33,7 @@ class Rerank(ResiftFields):
     return_documents: Flag | None = Field(
         None, description="Each result with its document: true by default on /rerank and /v1/rerank, else false."
     )
-    rank_fields: list[str] | None = Field(None, description="Fields of documents that are objects; Cohere v1.")
+    rank_fields: Names | None = Field(None, description="Fields of documents that are objects; Cohere v1.")
     max_tokens_per_doc: int | None = Field(None, ge=1, description="Cut documents first; Cohere v2, vLLM.")
     max_tokens_per_query: int | None = Field(None, ge=1, description="Cut the query first; vLLM.")
     truncate_prompt_tokens: int | None = Field(None, ge=-1, description="As `max_length`; -1 for the model's; vLLM.")

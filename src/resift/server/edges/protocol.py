@@ -56,6 +56,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._ended = False  # nothing more will be read: close after the answers that are due
         self._in_headers = False
         self._in_body = False
+        self._with_body = False  # what was received last had a part of a body
         self._header_bytes = 0
         self._unsent = 0
         self._fed = b""
@@ -91,11 +92,11 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         if not self._in_body:
             self._arm("header", self._limits.header_seconds, self._header_timeout)
-        headers_only = self._in_headers
+        headers_only, body_only, self._with_body = self._in_headers, self._in_body, False
         self._fed = data
         super().data_received(data)
         self._fed = b""
-        if headers_only and self._in_headers:
+        if (headers_only and self._in_headers) or (body_only and self._in_body and not self._with_body):
             self._header_bytes += len(data)
             if self._header_bytes > self._limits.max_header_bytes:
                 self._refuse_headers()
@@ -106,6 +107,11 @@ class EdgeProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those behind a chunked body (RFC 9110, 6.5) are dropped: no route knows any."""
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Start the request unless its headers are too large."""
         self._upgrading = self.parser.should_upgrade()
@@ -113,6 +119,7 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self._in_headers = False
         self._in_body = True
+        self._header_bytes = 0
         self._disarm("header")
         if self._deaf:
             return
@@ -124,6 +131,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Collect the body of a request that was taken."""
+        self._with_body = True
+        self._header_bytes = 0
         if not self._deaf:
             super().on_body(body)
 
@@ -207,7 +216,9 @@ class EdgeProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what could not be parsed, after the answers that are due before it."""
         self._refused("malformed")
-        error = BadRequest(f"the request is not valid HTTP/1.1: {msg.rstrip('.').lower()}")
+        self._break_off(BadRequest(f"the request is not valid HTTP/1.1: {msg.rstrip('.').lower()}"))
+
+    def _break_off(self, error: ServeError) -> None:
         if not self._busy():
             self._refuse(error)
             return
@@ -245,7 +256,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._refused("max_header_bytes")
         limit = self._limits.max_header_bytes
         error = HeadersTooLarge(f"the request's headers are larger than {limit} bytes (max_header_bytes)")
-        if self._busy():
+        if self._in_body and self._header_bytes > limit:  # those behind a body
+            self._break_off(error)
+        elif self._busy():
             self._deaf = self._ended = True
         else:
             self._refuse(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from resift.engine import process
 from resift.engine.process import EngineProcess, patience
 from resift.engine.worker import ModelPlan, open_backend
 from resift.errors import (
@@ -238,6 +239,29 @@ def test_a_process_that_cannot_be_started(plan: ModelPlan, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "executable", str(plan.folder / "no-such-python"))
     with pytest.raises(EngineLost, match="cannot be started"):
         EngineProcess({"m": plan}, threads=1)
+
+
+def test_a_worker_that_cannot_be_followed_is_followed_by_another(
+    plan: ModelPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the system has no more threads: the supervisor must not end, for nobody would be told."""
+    read, asked = process.read_answer, threading.Event()
+
+    def broken(stream):
+        answer = read(stream)
+        if answer is not None and answer.number and not asked.is_set():
+            asked.set()
+            raise RuntimeError("can't start new thread")
+        return answer
+
+    monkeypatch.setattr(process, "read_answer", broken)
+    changes = Changes()
+    with EngineProcess({"m": plan}, threads=1, on_change=changes) as engine:
+        with pytest.raises(EngineLost, match="can't start new thread"):
+            engine.forward("m", batch_of(plan, 5))
+        changes.wait(3)
+        assert len(engine.forward("m", batch_of(plan, 5))) == 1
+        assert engine.restarts == 1
 
 
 def test_closing(plan: ModelPlan) -> None:

@@ -149,9 +149,8 @@ def make_service(folders: Mapping[str, Path | None], engine: LocalEngine, **opti
         text = load_text_side(locate(folder))
         settings = ModelSettings(name=name, model=None if folder is None else str(folder), **model)
         served.append(ServedModel(settings, text, backend=(backend.name, backend.precision, backend.kernel)))
-    any_name = options.pop("any_name", False)
     arguments: dict[str, Any] = {"limits": Limits(), "max_batch_tokens": 8192, "cache": ScoreCache(0), **options}
-    return ScoringService(ServedModels(served, any_name=any_name), engine, **arguments)
+    return ScoringService(ServedModels(served), engine, **arguments)
 
 
 @asynccontextmanager

@@ -103,6 +103,7 @@ def test_model_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ({"RESIFT_TLS_KEY": "key.pem"}, "tls_key without tls_cert"),
         ({"RESIFT_MODELS": "x/a x/a"}, "two models are called 'x/a'"),
         ({"RESIFT_MODELS": "=x/a"}, "no name before '='"),
+        ({"RESIFT_MODELS": "bge="}, "'bge=' names no model"),
         ({"RESIFT_CONFIG": "/no/such/file"}, "cannot read the settings"),
     ],
 )
@@ -115,9 +116,9 @@ def test_wrong_variables(environment: dict[str, str], message: str) -> None:
     ("text", "message"),
     [
         ("prot = 1", "unknown setting prot .*port"),
-        ("max_documents = 1", r"belongs into \[limits\]"),
+        ("max_documents = 1", r"belongs in the table \[limits\]"),
         ("[limits]\nmax_documnets = 1", "max_documents"),
-        ("[limits]\nport = 1", r"unknown setting \[limits\] port"),
+        ("[limits]\nport = 1", r"\[limits\] port stands in the wrong place .it belongs above all tables"),
         ('port = "80a"', "expected a whole number"),
         ("port = 80.5", "expected a whole number"),
         ("port = true", "expected a whole number"),
@@ -127,7 +128,9 @@ def test_wrong_variables(environment: dict[str, str], message: str) -> None:
         ("limits = 1", "not a table"),
         ("models = 1", "not a list of tables"),
         ("[[models]]\nfolder = 1", "unknown setting folder of model 1"),
-        ("[[models]]\nmax_length = 9", "neither a model nor a name"),
+        ("[[models]]\nmax_length = 9", "does not say which model it is"),
+        ('[[models]]\nname = "bge"', "does not say which model it is"),
+        ('[[models]]\nmodel = ""', "does not say which model it is"),
         ("[[models]]\nmodel = 1", "model of model 1 is 1, expected a text"),
         ("port = ", "not valid TOML"),
         ('name = "x"', "unknown setting name"),
@@ -138,6 +141,25 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         read(config=path)
+
+
+def test_the_built_in_model_is_one_only_by_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "resift.toml"
+    built_in = ModelSettings(), ModelSettings(name="small")
+    path.write_text('[[models]]\nname = "embedded"\n[[models]]\nname = "small"\nmodel = "embedded"')
+    configuration = read(config=path)
+    assert configuration.settings.models == built_in
+    path.write_text(describe(configuration))
+    assert read(config=path).settings.models == built_in
+    for empty in ("", "bge="):
+        with pytest.raises(InputError, match="names no model"):
+            read(empty)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "resift.toml"
+    path.write_bytes(b"\xef\xbb\xbfport = 1")
+    assert read(config=path).settings.port == 1
 
 
 def test_what_others_put_into_the_environment_is_no_mistake() -> None:

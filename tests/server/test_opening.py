@@ -62,17 +62,15 @@ def test_models_by_name_and_a_cache_on_disk(checkpoint: Path, tmp_path: Path) ->
 
     async def scores() -> None:
         for known in (False, True):
-            opened = await asyncio.to_thread(
-                open_service, settings(checkpoint, cache_folder=tmp_path / "cache", any_model_name=True)
-            )
+            opened = await asyncio.to_thread(open_service, settings(checkpoint, cache_folder=tmp_path / "cache"))
             async with opened as service:
                 assert service.ready and [card.name for card in service.models] == ["tiny", "cut"]
-                for name, length in (("tiny", 128), ("cut", 16), ("unknown", 128)):
+                for name, length in (("tiny", 128), ("cut", 16), (None, 128)):
                     with Reranker(checkpoint, truncation="longest_first", max_length=length) as reranker:
                         outcome = await service.run(Work(pairs=PAIRS[:50], model=name, scores="raw"))
                         assert [item.score for item in outcome.scored] == reranker.score(PAIRS[:50]).tolist()
                         assert outcome.info == reranker.info
-                        assert outcome.scored[0].cached is (known or name == "unknown")
+                        assert outcome.scored[0].cached is (known or name is None)
             assert not service.ready
             assert (tmp_path / "cache" / FILE).stat().st_size > 0
 

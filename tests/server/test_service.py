@@ -308,13 +308,12 @@ def test_several_models(checkpoints: dict[str, Path]) -> None:
                 with Reranker(checkpoints[name], truncation="longest_first", scores="sigmoid") as reranker:
                     assert details(outcome) == reranker.score_details(pairs)
             first = next(iter(checkpoints))
-            for name in (None, "", first, first.upper(), str(checkpoints[first])):
+            for name in (None, first):
                 assert (await served.run(Work(pairs=pairs, model=name))).scored == outcomes[0].scored
-            with pytest.raises(UnknownModel, match="xlm-roberta, roberta, bert"):
-                await served.run(Work(pairs=pairs, model="gpt"))
+            for name in ("gpt", "", first.upper(), str(checkpoints[first])):  # lenient is the routes' part
+                with pytest.raises(UnknownModel, match="xlm-roberta, roberta, bert"):
+                    await served.run(Work(pairs=pairs, model=name))
         assert {request["model"] for request in recorder.requests} == set(checkpoints)
-        async with running(checkpoints, any_name=True) as (served, _, _):
-            assert (await served.run(Work(pairs=pairs, model="gpt"))).scored == outcomes[0].scored
 
     run(models())
 

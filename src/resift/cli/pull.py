@@ -35,6 +35,6 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
         f"{pulled.name} at {pulled.commit}: {len(pulled.files)} files, {output.size(pulled.bytes)}, checksums verified"
     )
     use = str(args.to) if args.to is not None else pulled.name
-    output.note(f"use it: resift rank --model {use} QUERY DOCUMENT ...")
+    output.note(f"use it: resift rank --model {use} QUERY DOCUMENT ..., or resift serve {use}")
     output.write(str(pulled.folder))
     return 0

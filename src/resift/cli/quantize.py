@@ -107,7 +107,7 @@ def _describe(report: Report, folder: Path) -> None:
     output.note(f"{report.precision}{cut}, {output.size(report.bytes)}")
     if not report.passed:
         output.note("warning: written although it failed, as --force asks")
-    output.note(f"use it: resift rank --model {folder} QUERY DOCUMENT ...")
+    output.note(f"use it: resift rank --model {folder} QUERY DOCUMENT ..., or resift serve {folder}")
 
 
 def _read_pairs(source: str) -> list[JudgedPair]:

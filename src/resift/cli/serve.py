@@ -30,6 +30,7 @@ NEEDED = {"fastapi", "starlette", "uvicorn", "httptools", "orjson", "prometheus_
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `resift serve`: one option for each setting."""
+    parser.usage = "resift serve [OPTION ...] [MODEL ...]"  # the list of all options is below, once is enough
     parser.add_argument("models", nargs="*", metavar="MODEL", help="folder, hub id, embedded, or NAME=MODEL")
     parser.add_argument("--config", metavar="FILE", type=Path, help="a TOML file of settings")
     parser.add_argument("--print-config", action="store_true", help="show the settings and where they are from")

@@ -171,7 +171,11 @@ class EngineProcess(Closing):
                 self._worker = worker = _Worker(self._patience)
         except OSError as problem:  # no memory, no more processes
             return False, EngineLost(f"the engine's process cannot be started: {problem}")
-        error = self._run(worker)
+        try:
+            error = self._run(worker)
+        except Exception as problem:  # no more threads, an answer that makes no sense: nobody may wait for ever
+            _logger.exception("the engine's process cannot be followed")
+            error = EngineLost(f"the engine's process {worker.pid} was given up: {type(problem).__name__}: {problem}")
         with self._changed:
             was_ready, self._ready = self._ready, False
             self._worker = None
@@ -310,6 +314,7 @@ class _Worker:
         """Give `error` to whoever still waits, and release the pipes."""
         with self._changed:
             self._gone = True
+            self._changed.notify_all()
             left, self._open = list(self._open.values()), {}
         for future, _ in left:
             future.set_exception(error)

@@ -90,10 +90,12 @@ def _add(api: FastAPI, desk: Desk, endpoint: Endpoint, path: str) -> None:
         responses=responses(endpoint, path),
         openapi_extra=request_body(endpoint),
     )
+    if endpoint.method == "GET":  # HTTP has them together (RFC 9110, 9.1), and load balancers ask so
+        api.add_api_route(path, answer, methods=["HEAD"], response_class=Response, include_in_schema=False)
 
 
 def _add_docs(api: FastAPI) -> None:
-    @api.get("/docs", include_in_schema=False)
+    @api.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
         return HTMLResponse(docs_page(api.openapi(), str(request.base_url).rstrip("/")))
 

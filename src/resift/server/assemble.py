@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from resift.scoring import sigmoid
+from resift.server.cache import Known
 from resift.server.records import LOWEST, Outcome, Scored, Timings
 from resift.server.request import Request, Slot
 from resift.types import Float32, ScoreType, Window
@@ -13,7 +14,7 @@ from resift.types import Float32, ScoreType, Window
 def assemble(request: Request, timings: Timings) -> Outcome:
     """Put the answer together from what is known; pairs that are not are marked pending."""
     scale = request.work.scores
-    made: dict[int, Scored] = {}
+    made: dict[int, tuple[Scored, float]] = {}
     scored: list[Scored] = []
     order = np.full(len(request.work.pairs), math.inf)
     for place in range(len(request.work.pairs)):
@@ -22,12 +23,11 @@ def assemble(request: Request, timings: Timings) -> Outcome:
             error = request.errors.get(place)
             scored.append(Scored(LOWEST[scale], error=error, pending=error is None))
             continue
-        slot = request.slots[owner]
-        if slot.known is not None:
-            order[place] = -slot.known.pair.logit
-        record = made.get(owner)
-        if record is None:
-            record = made[owner] = _scored(slot, scale)
+        if owner not in made:
+            slot = request.slots[owner]
+            known = slot.known  # Subtle: looked at once, because after a deadline the tokenizer may still find more
+            made[owner] = _scored(slot, known, scale), math.inf if known is None else -known.pair.logit
+        record, order[place] = made[owner]
         scored.append(record)
     return Outcome(
         scored=scored,
@@ -46,10 +46,10 @@ def known_logits(request: Request) -> Float32:
     return np.array([slot.known.pair.logit for slot in request.slots if slot.known is not None], np.float32)
 
 
-def _scored(slot: Slot, scale: ScoreType) -> Scored:
-    if slot.known is None:
+def _scored(slot: Slot, known: Known | None, scale: ScoreType) -> Scored:
+    if known is None:
         return Scored(LOWEST[scale], error=slot.error, pending=slot.error is None)
-    pair, tokens = slot.known.pair, slot.known.tokens
+    pair, tokens = known.pair, known.tokens
     window = pair.window
     if window is not None and scale == "sigmoid":
         window = Window(window.index, window.count, window.start, window.end, _scaled(window.score, scale))

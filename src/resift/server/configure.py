@@ -145,7 +145,7 @@ def _assemble(values: Mapping[str, Any], tables: Sequence[Mapping[str, Any]]) ->
 
 def _read_file(path: Path, values: dict[str, Any], sources: dict[str, str]) -> list[Mapping[str, Any]]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read the settings {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -161,8 +161,9 @@ def _read_file(path: Path, values: dict[str, Any], sources: dict[str, str]) -> l
         for name, value in found.items():
             where = f"{path}: {place}{name}"
             if name not in names:
-                elsewhere = " (it belongs into [limits])" if not place and name in OPTIONS else ""
-                raise _unknown(f"{path}: unknown setting {place}{name}{elsewhere}", name, names | {"models", "limits"})
+                raise _misplaced(path, place, name) or _unknown(
+                    f"{path}: unknown setting {place}{name}", name, names | {"models", "limits"}
+                )
             values[name] = _beside(path, check(OPTIONS[name], value, where))
             sources[name] = str(path)
     return [_read_model(path, place, table) for place, table in enumerate(tables, start=1)]
@@ -177,11 +178,15 @@ def _read_model(path: Path, place: int, table: Mapping[str, Any]) -> Mapping[str
     model = read.get("model")
     if model is not None and (folder := path.parent / Path(model).expanduser()).is_dir():
         read["model"] = str(folder)
-    if model is None and "name" not in read:
+    if model is None and read.get("name") != "embedded":  # a name alone is not to bring the built-in model in disguise
         raise InputError(
-            f"{path}: model {place} has neither a model nor a name", hint='model = "folder or hub id"; name = "..."'
+            f"{path}: model {place} does not say which model it is",
+            hint='model = "folder or hub id", or model = "embedded" for the built-in one',
         )
-    return {**_named(read["model"]), **read} if model is not None else read
+    if model is None:
+        return read
+    named = _named(read["model"])
+    return {**named, **read, "model": named.get("model")}
 
 
 def _read_environment(environment: Mapping[str, str], values: dict[str, Any], sources: dict[str, str]) -> list[str]:
@@ -214,7 +219,9 @@ def _named(text: str) -> dict[str, Any]:
         name, model = "", text
     if separator and not name.strip() and model != text:
         raise InputError(f"{text!r} has no name before '='", hint="NAME=FOLDER or NAME=HUB-ID")
-    if model in {"", "embedded"}:
+    if not model.strip():
+        raise InputError(f"{text!r} names no model", hint="give a folder, a hub id, or embedded for the built-in one")
+    if model == "embedded":
         return {"name": name or "embedded"}
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -281,6 +288,14 @@ def _unknown(message: str, name: str, names: object) -> InputError:
     return InputError(message, hint=f"did you mean {near[0]}?" if near else "resift serve --help lists all settings")
 
 
+def _misplaced(path: Path, place: str, name: str) -> InputError | None:
+    """Return the error of a setting that stands in the wrong part of the file, None of any other."""
+    if name not in OPTIONS:
+        return None
+    right = "above all tables" if place else "in the table [limits]"
+    return InputError(f"{path}: {place}{name} stands in the wrong place", hint=f"it belongs {right}")
+
+
 def _shown(option: Option, value: object) -> str:
     return "a secret" if option.secret else repr(value)
 
@@ -293,7 +308,8 @@ def describe(configuration: Configuration) -> str:
     lines += [_line(option, settings.limits, sources) for option in OPTIONS.values() if option.owner is Limits]
     for model in settings.models:
         lines += ["", f"[[models]]  # {sources.get('models', 'default')}"]
-        lines += [_line(option, model, sources) for option in MODEL_OPTIONS.values()]
+        shown = model if model.model is not None else dataclasses.replace(model, model="embedded")
+        lines += [_line(option, shown, sources) for option in MODEL_OPTIONS.values()]
     return "\n".join(lines)
 
 

@@ -10,6 +10,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import cast, get_args
 
+import tokenizers
+
+from resift import __version__
 from resift.errors import InputError
 from resift.loading.checkpoint import TextSide
 from resift.loading.source import ModelSource
@@ -26,6 +29,8 @@ from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation,
 
 _DEFAULT_MAX_LENGTH = 512
 _LONGEST_TEMPLATE = 10_000
+_PROGRAMS = (__version__, tokenizers.__version__)
+"""What makes scores of texts, beside the model: a cache on disk outlives an upgrade, and its scores must not."""
 _POLICIES = 256
 """Policies that are kept for the next request with the same options."""
 
@@ -105,11 +110,6 @@ class ServedModel:
         info = self._policy(_Options()).info
         self.card = ModelCard(name=settings.name, info=info, max_length=text.spec.max_length, created=int(time.time()))
 
-    @property
-    def source(self) -> ModelSource:
-        """Where its files are."""
-        return self._text.source
-
     def policy(self, work: Work) -> Policy:
         """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
         try:
@@ -157,7 +157,7 @@ class ServedModel:
             encoder=PairEncoder(self._text.tokenizer, spec, limits=limits, features=self._features),
             windows=options.windows,
             template=Template(fields) if fields is not None else None,
-            keys=Keys(repr((self._weights, replace(info, scores="raw"), limits, options.windows)).encode()),
+            keys=Keys(repr((_PROGRAMS, self._weights, replace(info, scores="raw"), limits, options.windows)).encode()),
             info=info,
             unknown_id=self._text.unknown_id,
             special_tokens=spec.special_tokens,
@@ -165,32 +165,24 @@ class ServedModel:
 
 
 class ServedModels:
-    """The models of the server by the names that requests may call them."""
+    """The models of the server by their names; what else requests may call them is the routes' matter."""
 
-    def __init__(self, models: Sequence[ServedModel], *, any_name: bool = False) -> None:
-        self._models = tuple(models)
-        self._by_name: Mapping[str, ServedModel] = {model.name: model for model in models}
-        self._any_name = any_name
-        self._default = self._models[0]
+    def __init__(self, models: Sequence[ServedModel]) -> None:
+        self._models: Mapping[str, ServedModel] = {model.name: model for model in models}
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """What the models are, the default one first."""
-        return tuple(model.card for model in self._models)
+        return tuple(model.card for model in self._models.values())
 
     def find(self, name: str | None) -> ServedModel:
-        """Return the model that a request names: the default one for none. Raises UnknownModel."""
-        if not name:
-            return self._default
-        found = self._by_name.get(name)
-        if found is not None:
-            return found
-        # Clients keep sending the name that they were written for: the hub id, in any case.
-        if name.casefold() in (self._default.name.casefold(), self._default.source.name.casefold()) or self._any_name:
-            return self._default
-        raise UnknownModel(
-            f"there is no model {_short(name)!r}", hint=f"this server has {', '.join(self._by_name)}; or leave it out"
-        )
+        """Return the model of that name, the default one for None. Raises UnknownModel."""
+        if name is None:
+            return next(iter(self._models.values()))
+        found = self._models.get(name)
+        if found is None:
+            raise UnknownModel(f"there is no model {_short(name)!r}, expected one of: {', '.join(self._models)}")
+        return found
 
 
 def fingerprint(source: ModelSource) -> str:

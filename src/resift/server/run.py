@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -191,7 +192,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = found[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise InputError(f"cannot listen on {host} port {port}: {error}") from error
+        raise InputError(f"cannot listen on {host} port {port}: {error}", hint=_elsewhere(error)) from error
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -199,11 +200,14 @@ def bind(host: str, port: int) -> socket.socket:
         bound.setblocking(False)
     except OSError as error:
         bound.close()
-        raise InputError(
-            f"cannot listen on {host} port {port}: {error.strerror}",
-            hint="--port N takes another one, --port 0 a free one",
-        ) from error
+        raise InputError(f"cannot listen on {host} port {port}: {error.strerror}", hint=_elsewhere(error)) from error
     return bound
+
+
+def _elsewhere(error: OSError) -> str:
+    if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        return "--port N takes another one, --port 0 a free one"
+    return "--host is an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all of its networks"
 
 
 def open_tls(settings: Settings) -> ssl.SSLContext | None:
@@ -224,7 +228,9 @@ def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
         context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
     except (OSError, ssl.SSLError) as error:
         key = "" if settings.tls_key is None else f" and the key {settings.tls_key}"
-        raise InputError(f"cannot use the certificate {settings.tls_cert}{key}: {error}") from error
+        reason = error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else error
+        hint = "both are PEM files, the key has no password, and it belongs to the certificate"
+        raise InputError(f"cannot use the certificate {settings.tls_cert}{key}: {reason}", hint=hint) from error
 
 
 def raise_file_limit() -> None:

@@ -308,7 +308,7 @@ def open_service(settings: Settings, *, observer: Observer | None = None) -> Sco
             ServedModel(model, texts[model.name], backend=engine.backend_info(model.name)) for model in settings.models
         ]
         service = ScoringService(
-            ServedModels(served, any_name=settings.any_model_name),
+            ServedModels(served),
             engine,
             limits=settings.limits,
             max_batch_tokens=settings.max_batch_tokens,

@@ -199,3 +199,38 @@ def test_ready_follows_the_engine_and_health_the_process(client: Client, service
     response = client.get("/ready")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert response.json()["error_type"] == "Unhealthy"
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/info", "/models", "/v1/models", "/docs", "/openapi.json"])
+def test_what_can_be_got_can_be_asked_for_its_head(path: str) -> None:
+    """Load balancers probe with HEAD."""
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(build_api(FakeService(), Settings()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://resift") as client:
+            return [await client.head(path), await client.get(path)]
+
+    head, get = asyncio.run(ask())
+    assert head.status_code == get.status_code == 200
+    assert head.headers == get.headers
+
+
+def test_who_is_cancelled_twice_takes_the_work_along() -> None:
+    """The second one comes while the first is waited for, as at the end of the server."""
+
+    async def ask() -> bool:
+        service = FakeService(waits=asyncio.Event())
+        transport = httpx.ASGITransport(build_api(service, Settings()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://resift") as client:
+            task = asyncio.create_task(client.post("/rerank", json=ROUTES["/rerank"]))
+            while not service.works:
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return service.cancelled
+
+    assert asyncio.run(ask())

@@ -235,7 +235,7 @@ def test_a_key_that_does_not_fit_is_an_error(certificate: tuple[Path, Path], tmp
         Settings(tls_cert=cert, tls_key=tmp_path / "none.pem"),
         Settings(tls_cert=tmp_path / "none.pem", tls_key=key),
     ):
-        with pytest.raises(InputError, match="certificate"):
+        with pytest.raises(InputError, match=r"certificate.*PEM"):
             open_tls(settings)
 
 
@@ -248,6 +248,8 @@ def test_a_taken_port_is_an_error() -> None:
     for host, number in (("no.such.host.invalid", 80), ("127.0.0.1", 70000)):
         with pytest.raises(InputError, match="cannot listen"):
             bind(host, number)
+    with pytest.raises(InputError, match="--host is an address of this machine"):
+        bind("192.0.2.1", 0)
 
 
 def test_open_files_are_raised_to_what_is_allowed() -> None:

@@ -13,7 +13,7 @@ from resift.errors import InputError
 from resift.server.edges.headers import content_policy
 from resift.server.edges.hosts import is_loopback
 from resift.server.edges.keys import KeyRing
-from resift.server.edges.logs import LONGEST, configure_logs
+from resift.server.edges.logs import LOGGERS, LONGEST, configure_logs
 from resift.server.settings import Limits, Settings
 from tests.server.edges.harness import PAGE, PATIENCE, edge
 
@@ -24,9 +24,8 @@ LOCKED = Settings(api_keys=("first", "zweiter-schlüssel"))
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
     """Catch what the server logs, whatever the form; loggers are as before afterwards."""
-    names = ("resift", "uvicorn", "py.warnings")
     before = {
-        name: (logger := logging.getLogger(name), logger.handlers, logger.propagate, logger.level) for name in names
+        name: (logger := logging.getLogger(name), logger.handlers, logger.propagate, logger.level) for name in LOGGERS
     }
     yield io.StringIO()
     logging.captureWarnings(False)
@@ -100,6 +99,15 @@ def test_a_file_without_keys_leaves_no_open_server(content: bytes | None, tmp_pa
         file.write_bytes(content)
     with pytest.raises(InputError, match="API key"):
         KeyRing((), file)
+
+
+def test_comments_and_a_byte_order_mark_are_no_part_of_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xef\xbb\xbfone  # team a\r\n  # two\r\nth#ree\r\n")
+    ring = KeyRing((), file)
+    assert len(ring) == 2
+    assert ring.knows(b"one")
+    assert ring.knows(b"th#ree")
 
 
 def test_pages_of_other_origins_cannot_read_unless_told() -> None:
@@ -219,6 +227,19 @@ def test_a_defect_is_answered_and_logged_without_the_text(logs: io.StringIO) -> 
     assert (lines[1]["status"], lines[1]["path"]) == (500, "/boom")
 
 
+def test_what_libraries_warn_of_is_a_line_of_the_log_too(logs: io.StringIO) -> None:
+    configure_logs(Settings(log_format="json"), logs)
+    library = logging.getLogger("opentelemetry.sdk.trace.export")
+    library.warning("no collector at %s", "http://127.0.0.1:9")
+    library.info("nobody needs this")
+    (line,) = [json.loads(line) for line in logs.getvalue().splitlines()]
+    assert (line["level"], line["logger"], line["message"]) == (
+        "warning",
+        library.name,
+        "no collector at http://127.0.0.1:9",
+    )
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_documents_are_in_logs_only_when_asked(form: str, logs: io.StringIO) -> None:
     configure_logs(Settings(log_format=form), logs)
@@ -249,12 +270,13 @@ def test_a_defect_behind_the_answer_is_logged_once(path: str, ended: bool, logs:
     assert "a secret document" not in logs.getvalue()
 
 
-def test_nobody_forges_a_line(logs: io.StringIO) -> None:
-    configure_logs(Settings(), logs)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nobody_forges_a_line(form: str, logs: io.StringIO) -> None:
+    configure_logs(Settings(log_format=form), logs)
     with edge() as server:
-        server.get("/a%0A2026-01-01%20error%20forged%1b[31m")
+        server.get("/a%0A2026-01-01%20error%20forged%1b[31m%C2%85forged%E2%80%A8forged%C2%9B31m%E2%80%AE%7f")
     assert len(logs.getvalue().splitlines()) == 1
-    assert "\x1b" not in logs.getvalue()
+    assert logs.getvalue().rstrip("\n").isprintable()
 
 
 def test_probes_are_quiet(logs: io.StringIO) -> None:

@@ -100,8 +100,7 @@ class Desk:
                 raise ClientGone("the client left before its answer was ready")
             outcome = running.result()
         finally:
-            await _stop(watching)
-            await _stop(running)
+            await _stop(running, watching)
         if not all(-_LARGEST <= item.score <= _LARGEST for item in outcome.scored):
             raise EngineFailed("the model gave a score that is not a number")
         return outcome
@@ -114,11 +113,15 @@ async def _left(request: Request) -> Literal[True]:
     return True
 
 
-async def _stop(task: asyncio.Future[Any]) -> None:
-    """Cancel a task and wait for its end. What it raises was raised already, or nobody waits for it."""
-    if not task.done():
+async def _stop(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, all of them before waiting for any: who waits may be cancelled itself.
+
+    What they raise was raised already, or nobody waits for it.
+    """
+    for task in tasks:
         task.cancel()
-        await asyncio.wait({task})
+    await asyncio.wait(tasks)
+    for task in tasks:
         if not task.cancelled():
             task.exception()
 

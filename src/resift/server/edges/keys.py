@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from resift.server.edges.answers import refuse
 from resift.server.errors import Unauthorized
 from resift.server.settings import Settings
 
+COMMENT = re.compile(r"(^|\s)#.*")
+"""In a file of keys. A # within a key is part of it."""
 PROBES = frozenset({"/metrics", "/health", "/ready"})
 PAGES = frozenset({"/", "/favicon.ico", "/docs", "/openapi.json"})
 PLAYGROUND = "/playground/"
@@ -45,10 +48,12 @@ class KeyRing:
         if self._file is None:
             return []
         try:
-            lines = self._file.read_text(encoding="utf-8").splitlines()
+            lines = self._file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the API keys {self._file}: {error}") from error
-        keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = "api_keys_file names a text file, one key a line"
+            raise InputError(f"cannot read the file of API keys {self._file}: {reason}", hint=hint) from error
+        keys = [key for line in lines if (key := COMMENT.sub("", line).strip())]
         if not keys:  # a server that was meant to be closed is not to stand open
             raise InputError(f"there is no API key in {self._file}", hint="one key a line")
         return [_digest(key.encode()) for key in keys]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -11,9 +12,13 @@ from resift.server.settings import Settings
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that the running task answers."""
-LOGGERS = ("resift", "uvicorn", "py.warnings")
+OTHERS = ("uvicorn", "py.warnings", "asyncio", "opentelemetry", "huggingface_hub")
+"""Loggers of libraries: what is no warning of theirs is not for the server's log."""
+LOGGERS = ("resift", *OTHERS)
 LONGEST = 10_000
 """Characters of one value; what is longer is cut."""
+_CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""DEL and C1, ends of lines and paragraphs, turns of the direction, and half characters, which no stream writes."""
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -39,7 +44,7 @@ class LogFormatter(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         if self._as_json:
-            return json.dumps(fields, ensure_ascii=False, default=str)
+            return _json(fields)
         head = " ".join(_plain(fields.pop(name)) for name in ("time", "level", "logger", "message"))
         trace = str(fields.pop("traceback", ""))
         line = " ".join([head, *(f"{name}={_quoted(value)}" for name, value in fields.items())])
@@ -57,7 +62,13 @@ def _plain(value: object) -> str:
 def _quoted(value: object) -> str:
     text = str(value)
     plain = text and text.isprintable() and not any(char in text for char in ' "=')
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else _json(text)
+
+
+def _json(value: object) -> str:
+    """Return JSON in readable letters, but for what ends a line or commands a terminal and JSON leaves as it is."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def configure_logs(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
@@ -69,6 +80,6 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> logging.
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
-        logger.setLevel(max(level, logging.WARNING) if name == "uvicorn" else level)
+        logger.setLevel(max(level, logging.WARNING) if name in OTHERS else level)
     logging.captureWarnings(True)
     return handler

@@ -67,3 +67,4 @@ def test_a_taken_port_is_an_error_with_a_hint(run_cli: RunCli) -> None:
         ran = run_cli("serve", "--port", str(taken.getsockname()[1]))
     assert ran.code == 2
     assert "hint: --port" in ran.err
+    assert "loading" not in ran.err

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from resift import AsyncClient, Client, Reranker
-from resift.errors import EngineClosed, ServerError, TimedOut, Unavailable
+from resift.client.transport import Address
+from resift.errors import EngineClosed, InputError, ServerError, TimedOut, Unavailable
 from tests.client.fake import FakeServer
 
 pytestmark = pytest.mark.timeout(60)
@@ -163,6 +164,18 @@ def test_nobody_there() -> None:
         assert client.ready() is False
     assert isinstance(caught.value, ConnectionError)
     assert url in str(caught.value)
+
+
+def test_messages_repeat_no_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with Client(f"http://me:hunter2@127.0.0.1:{port}", retries=0) as client, pytest.raises(Unavailable) as lost:
+        client.info()
+    assert str(port) in str(lost.value) and "hunter2" not in str(lost.value)
+    with pytest.raises(InputError) as wrong:
+        Client("ftp://me:hunter2@localhost")
+    assert "ftp://localhost" in str(wrong.value) and "hunter2" not in str(wrong.value)
+    assert "hunter2" not in repr(Address("http://localhost", {"Authorization": "Bearer hunter2"}))
 
 
 def test_closing_one_view_closes_all(reranker: Reranker) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "pull": "download a model once, to use it offline",
     "models": "list the models that are on this machine",
     "bench": "measure a model on this machine, alone or with its peers",
+    "ab": "test online whether reranking helps: assign users, analyse logs, plan, interleave",
     "doctor": "show what resift would use here and why, and test it",
 }
 """Every command is the module of this package with its name: `configure(parser)` and `run(args, open_reranker)`."""
@@ -38,6 +39,12 @@ _LITERAL = "\0"
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser that ends with our `error:` and `hint:` lines."""
+
+    def parse_known_intermixed_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        """Parse options and texts in any order, but for commands of commands, where argparse cannot."""
+        if self._subparsers is not None:
+            return self.parse_known_args(args, namespace)
+        return super().parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         output.report(message.replace(repr(_LITERAL)[1:-1], ""), hint=f"{self.prog} --help")

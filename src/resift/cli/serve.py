@@ -67,8 +67,12 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
             raise
         raise MissingExtra("resift serve", extra="server") from error
     settings = configuration.settings
-    output.note(f"loading {', '.join(model.name for model in settings.models)} ...")
-    return serve(settings, announce=lambda port: _announce(configuration, port))
+    names = ", ".join(model.name for model in settings.models)
+    return serve(
+        settings,
+        loading=lambda: output.note(f"loading {names} ..."),
+        announce=lambda port: _announce(configuration, port),
+    )
 
 
 def _announce(configuration: Configuration, port: int) -> None:

@@ -43,7 +43,7 @@ class Address:
         except httpx.InvalidURL as error:
             raise InputError(f"the url is {self.url!r}: {error}") from None
         if url.scheme not in ("http", "https") or not url.host:
-            raise InputError(f"the url is {self.url!r}, expected http:// or https:// and a host")
+            raise InputError(f"the url is '{url.copy_with(userinfo=b'')}', expected http:// or https:// and a host")
         # SDKs are given the address with /v1: the routes of ours have it already.
         path = url.path.rstrip("/").removesuffix("/v1")
         context = ssl.create_default_context(cafile=str(self.ca_file)) if self.ca_file is not None else True
@@ -171,7 +171,8 @@ def _late(step: Send) -> TimedOut:
 
 
 def _lost(error: httpx.HTTPError, step: Send, url: httpx.URL) -> ServerError:
-    """Return what an error of the network means to the caller."""
+    """Return what an error of the network means to the caller; a password in the address is not repeated."""
+    url = url.copy_with(userinfo=b"")
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ServerError(f"the certificate of {url} is not trusted: {error}", hint="name its authority with ca_file=")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

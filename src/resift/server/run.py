@@ -54,12 +54,16 @@ class Opener(Protocol):
 
 
 def serve(
-    settings: Settings, *, opener: Opener = open_service, announce: Callable[[int], None] = lambda _: None
+    settings: Settings,
+    *,
+    opener: Opener = open_service,
+    loading: Callable[[], None] = lambda: None,
+    announce: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Answer requests until a signal says to stop; return the exit code, 0.
 
-    `announce` is told the port once requests are answered. Raises ResiftError when the server cannot start: a taken
-    port, a model that is not there, a key file without keys.
+    `loading` is called before the models are loaded, `announce` is told the port once requests are answered. Raises
+    ResiftError when the server cannot start: a taken port, a model that is not there, a key file without keys.
     """
     ring = KeyRing(settings.api_keys, settings.api_keys_file)
     context = open_tls(settings)
@@ -68,6 +72,7 @@ def serve(
     metrics = Metrics(DriftWatch(settings.drift_scores, settings.drift_reference), on_request=tracing.stages)
     with contextlib.closing(bind(settings.host, settings.port)) as listening, contextlib.closing(tracing):
         _prepare_process(settings)
+        loading()
         service = opener(settings, observer=metrics)
         run = _Run(settings, ring, metrics, tracing, context)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import logging
 import socket
 import sys
 import threading
@@ -331,6 +332,23 @@ def close_shared() -> Iterator[None]:
     yield
     _open_edges.close()
     shared_edge.cache_clear()
+
+
+@pytest.mark.parametrize(("sent", "length"), [(b'{"half', 100), (b"{}", 2)], ids=["in its body", "in work"])
+def test_what_is_cut_off_at_the_end_is_no_defect(sent: bytes, length: int, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("uvicorn.error")
+    logger.addHandler(caplog.handler)
+    try:
+        with contextlib.ExitStack() as connections, edge() as server:
+            client = connections.enter_context(server.connect())  # still there when the server ends
+            client.post("/wait", sent, length=length)
+            if len(sent) == length:
+                assert server.app.entered.acquire(timeout=PATIENCE)
+            while server.metric("resift_requests_in_flight") < 1:
+                server.metrics.render()
+        assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 def test_old_http_is_answered_and_closed() -> None:

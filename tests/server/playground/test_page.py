@@ -251,15 +251,26 @@ def test_a_ranking_can_be_stopped(site: Site, visit: Visitor) -> None:
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab_only(locked: Site, visit: Visitor) -> None:
-    seen = visit(locked.url, errors=True)
+    seen = visit(locked.url, errors=True, viewport={"width": 1100, "height": 700})
     seen.page.locator("#key:focus").wait_for()
+    title = seen.page.locator("#error-title")
+    assert title.text_content() == "This server wants an API key"
+    assert seen.page.evaluate("scrollY") == 0  # field and reason are in sight together
     seen.page.locator("#key").fill("wrong")
     with seen.page.expect_response("**/v1/models"):
         seen.page.locator("#query").focus()
-    seen.page.locator("#error-title", has_text="This server wants an API key").wait_for()
     assert seen.page.evaluate("document.activeElement.id") == "query"
+    seen.fill(QUERY, DOCUMENTS)
+    for key, status in (("wrong", 401), ("secret-key", 200)):  # the click that ends the writing is not lost
+        seen.page.locator("#key").fill(key)
+        with seen.page.expect_response("**/v1/rerank") as answer:
+            seen.page.locator("#rank").click()
+        assert answer.value.status == status
+    seen.wait_live("4 documents ranked")
+    seen.page.locator("#key").fill("")
+    seen.page.locator("#key").press("Tab")
     seen.rank(QUERY, DOCUMENTS)
-    assert seen.page.locator("#error-title").text_content() == "This server wants an API key"
+    assert title.text_content() == "This server wants an API key"
     with seen.page.expect_response("**/v1/models"):
         seen.page.locator("#key").fill("secret-key")
         seen.page.locator("#key").press("Tab")

@@ -15,6 +15,8 @@ from resift.server.edges.protocol import EdgeProtocol
 from resift.server.settings import Limits
 
 BACKLOG = 4096
+FAREWELL_SECONDS = 0.5
+"""How long requests whose connection was cut off have to end by themselves."""
 
 
 class Listener:
@@ -98,6 +100,8 @@ class Listener:
         tasks = list(self._state.tasks)
         for connection in list(self._state.connections):
             connection.transport.abort()
+        if tasks:  # they are told that their clients are gone; who is cancelled in the middle is logged as a defect
+            await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,10 +21,11 @@ async function loadModels() {
   const select = byId("model");
   try {
     models = (await call("v1/models")).data;
+    if (byId("error").dataset.status === "401") byId("error").hidden = true;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401 && document.activeElement === document.body) wantKey(); // whoever is writing goes on
-    else if (error.status !== 0) showError(error);
+    if (error.status !== 0) showError(error);
+    if (error.status === 401 && document.activeElement === document.body) byId("key").focus(); // whoever is writing goes on
     models = [];
   }
   const wanted = select.value || select.dataset.wanted;
@@ -97,7 +98,7 @@ async function rank() {
     if (error.name === "AbortError") say(t("stopped"));
     else if (error instanceof Refused) showError(error);
     else throw error;
-    if (error.status === 401) wantKey();
+    if (error.status === 401) byId("key").focus();
   } finally {
     running = null;
     busy(false);
@@ -129,16 +130,18 @@ function showError(error) {
   byId("error-title").textContent = title;
   byId("error-text").textContent = error.message;
   byId("error-retry").textContent = error.retryAfter ? t("retry", { seconds: error.retryAfter }) : "";
+  byId("error").dataset.status = String(error.status);
   byId("error").hidden = false;
   say("");
-  if (error.status === 401) byId("key-box").open = true;
+  if (error.status === 401) wantKey();
   if (error.status === 0 || error.status === 503) showReadiness();
   byId("error").scrollIntoView({ block: "nearest" });
 }
 
+/** Put the field of the key before all others: without a key they are of no use. */
 function wantKey() {
   byId("key-box").open = true;
-  byId("key").focus();
+  if (byId("form").firstElementChild !== byId("key-box")) byId("form").prepend(byId("key-box"));
 }
 
 // ---- showing the answer ----
@@ -330,8 +333,7 @@ function listen() {
   for (const id of ["scores-sigmoid", "scores-raw"]) byId(id).addEventListener("change", () => answered && rank());
   byId("key").addEventListener("change", () => {
     kept.set("sessionStorage", "resift-key", byId("key").value.trim());
-    byId("error").hidden = true;
-    loadModels();
+    loadModels(); // nothing moves before: a click on a button is what ends the writing
     showCall();
   });
   byId("share").addEventListener("click", share);

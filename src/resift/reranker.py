@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from typing import Self, TypeAlias, get_args
 
 import numpy as np
 
+from resift.calibration.choosing import ask_threshold, choose, scaled
+from resift.calibration.conditions import Conditions, conditions, fingerprint
+from resift.calibration.records import Calibration
 from resift.closing import Closing
 from resift.engine.engine import Engine
 from resift.engine.select import make_backend
@@ -18,7 +22,7 @@ from resift.errors import InputError
 from resift.explanation import Explanation, explain
 from resift.loading.checkpoint import load_checkpoint
 from resift.loading.source import locate
-from resift.scoring import PairLogit, PairScorer, sigmoid
+from resift.scoring import PairLogit, PairScorer
 from resift.text.encode import PairEncoder
 from resift.text.features import load_features
 from resift.text.inputs import as_groups, as_list, as_pair, check_top_k, one_of, positive
@@ -32,8 +36,8 @@ from resift.types import (
     Pair,
     PairScore,
     RankedDocument,
+    Scale,
     ScoreInfo,
-    ScoreType,
     Truncation,
     Windows,
 )
@@ -53,7 +57,9 @@ class _Options:
     max_length: int
     query_max_length: int
     truncation: Truncation
-    scores: ScoreType
+    scores: Scale
+    calibration: Calibration | None
+    group: str | None
     windows: Windows | None
     template: Template | None
     progress: Progress
@@ -82,7 +88,9 @@ class Reranker(Closing):
         truncation: Truncation = "flag",
         windows: Windows | None = None,
         template: str | None = None,
-        scores: ScoreType = "raw",
+        scores: Scale = "raw",
+        calibration: Calibration | str | Path | None = None,
+        group: str | None = None,
         backend: str | None = None,
         threads: int | None = None,
         revision: str | None = None,
@@ -105,7 +113,9 @@ class Reranker(Closing):
                 `longest_first` cuts whichever is longer, as sentence-transformers and TEI do.
             windows: score long documents in overlapping windows instead of truncating them.
             template: the text of documents that are mappings, e.g. `"Title: {title}\nPrice: {price}"`.
-            scores: `raw` logits, or their `sigmoid` in 0..1. The order is the same.
+            scores: `raw` logits, their `sigmoid` in 0..1, or `calibrated` probabilities. The order is the same.
+            calibration: what `resift calibrate` wrote, or `auto` for the file that lies beside the model, if any.
+            group: the group of pairs whose calibration is used, such as a language; None for the shared one.
             backend: None or `native`, or `reference` (slow, numpy).
             threads: None for all cores that this process may use.
             revision: commit, tag or branch of a hub model.
@@ -115,7 +125,7 @@ class Reranker(Closing):
         Raises:
             ModelNotFound, ModelLayoutError, UnsupportedModel: see `resift.errors`.
             DeviceError: device, precision or kernel that this machine does not have.
-            InputError: a length, policy or score type that does not fit the model.
+            InputError: a length, policy, score type or calibration that does not fit the model.
         """
         folder = Path(cache_dir) if cache_dir is not None else None
         source = locate(model, revision=revision, cache_dir=folder, progress=bool(progress))
@@ -131,6 +141,7 @@ class Reranker(Closing):
         )
         budget = positive("max_batch_tokens", max_batch_tokens, _DEFAULT_MAX_BATCH_TOKENS)
         self._folder = source.folder
+        self._fingerprint = functools.cache(lambda: fingerprint(source.folder))
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer
         self._unknown_id = checkpoint.unknown_id
@@ -154,6 +165,8 @@ class Reranker(Closing):
                 query_max_length=positive("query_max_length", query_max_length, limit * 3 // 4),
                 truncation=truncation,
                 scores=scores,
+                calibration=choose(calibration, source.folder),
+                group=group,
                 windows=windows,
                 template=Template(template) if template is not None else None,
                 progress=progress,
@@ -164,6 +177,12 @@ class Reranker(Closing):
     def info(self) -> ScoreInfo:
         """What the scores depend on: model, revision, backend, precision, score type, truncation policy."""
         return self._info
+
+    @property
+    def conditions(self) -> Conditions:
+        """What a calibration of these scores holds for."""
+        limit, windows = self._options.query_max_length, self._options.windows
+        return conditions(self._info, self._fingerprint(), query_max_length=limit, windows=windows)
 
     @property
     def folder(self) -> Path:
@@ -181,14 +200,16 @@ class Reranker(Closing):
         max_length: int | None = None,
         query_max_length: int | None = None,
         truncation: Truncation | None = None,
-        scores: ScoreType | None = None,
+        scores: Scale | None = None,
+        calibration: Calibration | str | Path | None = None,
+        group: str | None = None,
         windows: Windows | None = None,
         template: str | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Return a reranker on the same loaded model with some options changed; closing either closes both.
 
-        A new `max_length` without a `query_max_length` sets that to 3/4 of it again.
+        A new `max_length` without a `query_max_length` sets that to 3/4 of it again. The group `shared` is none.
         """
         old = self._options
         limit = old.max_length if max_length is None else _max_length(max_length, self._spec)
@@ -200,6 +221,8 @@ class Reranker(Closing):
                 query_max_length=positive("query_max_length", query_max_length, query_limit),
                 truncation=old.truncation if truncation is None else truncation,
                 scores=old.scores if scores is None else scores,
+                calibration=old.calibration if calibration is None else choose(calibration, self._folder),
+                group=old.group if group is None else group,
                 windows=old.windows if windows is None else windows,
                 template=old.template if template is None else Template(template),
                 progress=old.progress if progress is None else progress,
@@ -251,6 +274,18 @@ class Reranker(Closing):
         scored = iter(self._run(texts))
         return [self._ranking(group, [next(scored) for _ in group], top_k) for group in lists]
 
+    def threshold(self, *, keep: float | None = None, probability: float | None = None) -> float:
+        """Return the score, of this reranker's score type, at or above which documents are to be kept.
+
+        Args:
+            keep: the share of relevant documents that are kept at least, such as 0.9, with the guarantee of split
+                conformal prediction (`resift.calibration.conformal` has its formula and its assumption).
+            probability: the calibrated probability that documents have at least.
+
+        Raises InputError without a calibration, or unless one of both is given.
+        """
+        return ask_threshold(self._asked(), self._options.scores, self._options.group, keep, probability)
+
     def explain(self, query: str, document: Document) -> Explanation:
         """Return what each sentence of the document did for its score: leave it out and score again.
 
@@ -258,12 +293,15 @@ class Reranker(Closing):
         trusted. Documents of more than 64 sentences are left out in groups. With windows the whole text is read.
         """
         asked, text = self._pair(0, (query, document))
+        scores = self._options.scores
+        if scores == "calibrated":
+            raise InputError("explanations are of raw scores or sigmoids", hint='with_options(scores="raw")')
         read = len(text) if self._options.windows is not None else self._encoder.read_to(asked, text)
         return explain(
             text,
             lambda texts: [scored.logit for scored in self._run([(asked, variant) for variant in texts])],
             read=read,
-            scores=self._options.scores,
+            scores=scores,
         )
 
     async def ascore(self, pairs: Iterable[Pair]) -> Float32:
@@ -283,7 +321,7 @@ class Reranker(Closing):
     def _configure(self, options: _Options) -> None:
         """Set the options and what follows from them; called once, before anyone else sees the object."""
         one_of("truncation", options.truncation, get_args(Truncation))
-        one_of("scores", options.scores, get_args(ScoreType))
+        one_of("scores", options.scores, get_args(Scale))
         if options.windows is not None:
             one_of("windows.aggregate", options.windows.aggregate, get_args(Aggregate))
             positive("windows.top_k", options.windows.top_k, 1)
@@ -294,6 +332,20 @@ class Reranker(Closing):
         self._info = replace(
             self._info, scores=options.scores, truncation=options.truncation, max_length=options.max_length
         )
+        chosen = self._asked() if options.scores == "calibrated" else None
+        self._scale = scaled(options.scores, chosen.curve(options.group) if chosen is not None else None)
+        self._info = replace(self._info, calibration=chosen.named(options.group) if chosen is not None else None)
+
+    def _asked(self) -> Calibration:
+        """Return the calibration; raises InputError when there is none, or it is one of another model."""
+        calibration = self._options.calibration
+        if calibration is None:
+            raise InputError(
+                "there is no calibration: calibrated scores and thresholds need one that was fitted for this model",
+                hint='run `resift calibrate PAIRS`, and name its file: calibration="calibration.json"',
+            )
+        calibration.check(self.conditions)
+        return calibration
 
     def _pair(self, index: int, pair: object) -> tuple[str, str]:
         query, document = as_pair(index, pair)
@@ -302,9 +354,6 @@ class Reranker(Closing):
     def _run(self, texts: list[tuple[str, str]]) -> list[PairLogit]:
         with _told(self._options.progress, len(texts)) as tell:
             return self._scorer.score(texts, windows=self._options.windows, on_progress=tell)
-
-    def _scale(self, logit: float) -> float:
-        return logit if self._options.scores == "raw" else float(np.float32(sigmoid(logit)))
 
     def _details(self, scored: PairLogit) -> PairScore:
         window = scored.window

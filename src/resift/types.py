@@ -12,6 +12,8 @@ Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16", "int8"]
 Truncation: TypeAlias = Literal["flag", "longest_first"]
 ScoreType: TypeAlias = Literal["raw", "sigmoid"]
+Scale: TypeAlias = Literal["raw", "sigmoid", "calibrated"]
+"""A score type, or the probability that a fitted calibration gives."""
 Aggregate: TypeAlias = Literal["max", "mean", "top_k_mean"]
 
 Document: TypeAlias = str | Mapping[str, object]
@@ -137,7 +139,7 @@ class PairScore:
     """The score of one pair and how it came about.
 
     Attributes:
-        score: raw logit or sigmoid, as asked.
+        score: raw logit, sigmoid or calibrated probability, as asked.
         truncated: part of the query or the document was not read.
         window: the best window, when the document was scored in windows.
         error: why a server gave this pair no score, while it scored the others.
@@ -157,7 +159,7 @@ class RankedDocument:
 
     Attributes:
         index: its place in the caller's list.
-        score: raw logit or sigmoid, as asked.
+        score: raw logit, sigmoid or calibrated probability, as asked.
         document: the caller's own object.
         truncated: part of the query or the document was not read.
         window: the best window, when the document was scored in windows.
@@ -176,7 +178,11 @@ class RankedDocument:
 
 @dataclass(frozen=True, slots=True)
 class ScoreInfo:
-    """What a score depends on: equal infos and equal pairs give equal scores."""
+    """What a score depends on: equal infos and equal pairs give equal scores.
+
+    Attributes:
+        calibration: the name of the calibration, and of the group that was asked for; None for other scores.
+    """
 
     model: str
     revision: str | None
@@ -184,6 +190,7 @@ class ScoreInfo:
     backend: str
     precision: Precision
     kernel: str | None
-    scores: ScoreType
+    scores: Scale
     truncation: Truncation
     max_length: int
+    calibration: str | None = None

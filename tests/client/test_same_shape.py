@@ -96,7 +96,7 @@ WRONG = {
     "one pair": lambda it: it.score(["q", "d"]),
     "three texts": lambda it: it.score([("q", "d", "e")]),
     "too few lists": lambda it: it.rank_many(["q", "r"], [["a"]]),
-    "an unknown scale": lambda it: it.with_options(scores="percent").rank("q", ["a"]),
+    "an unknown policy": lambda it: it.with_options(truncation="middle").rank("q", ["a"]),
     "no length": lambda it: it.with_options(max_length=0).rank("q", ["a"]),
 }
 
@@ -109,6 +109,13 @@ def test_the_same_mistakes_raise_the_same(reranker: Reranker, caller: Any, wrong
         wrong(caller)
     assert str(served.value) == str(local.value)
     assert isinstance(served.value, PairError) == isinstance(local.value, PairError)
+
+
+@pytest.mark.parametrize("scores", ["percent", "calibrated"])
+def test_a_server_has_no_scale_but_these(caller: Any, scores: str) -> None:
+    with pytest.raises(InputError, match=f"scores is '{scores}', expected one of raw, sigmoid") as raised:
+        caller.with_options(scores=scores).rank("q", ["a"])
+    assert ("Calibration.load" in str(raised.value)) == (scores == "calibrated")
 
 
 @pytest.mark.parametrize("document", ["", "One. Two is here! Three? Four."])

@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "answer reranking requests over HTTP, in the shapes that clients know",
     "demo": "rerank a small built-in corpus in many languages, before and after",
     "eval": "find out on judged queries whether reranking helps, and whom it hurts",
+    "calibrate": "turn scores into probabilities and cut-offs, fitted to labelled pairs",
     "quantize": "write a small, fast copy of a model, checked against full precision",
     "pull": "download a model once, to use it offline",
     "models": "list the models that are on this machine",

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, object] = {
     "template": None,
     "truncation": "flag",
     "scores": "raw",
+    "calibration": None,
+    "group": None,
 }
 """What `add_text_options` would set, for the commands whose texts are fixed."""
 
@@ -49,13 +51,28 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Add how documents with fields and long documents become text, and what a score is."""
+    group = add_document_options(parser)
+    group.add_argument(
+        "--scores",
+        choices=["raw", "sigmoid", "calibrated"],
+        default="raw",
+        help="logits (default), 0 to 1, or the probabilities of --calibration",
+    )
+    group.add_argument(
+        "--calibration", metavar="FILE", help="what `resift calibrate` wrote, or auto for the file beside the model"
+    )
+    group.add_argument("--group", metavar="NAME", help="the group whose calibration is used, such as a language")
+
+
+def add_document_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add how documents with fields and long documents become text; returns the group for more."""
     group = parser.add_argument_group("documents and scores")
     group.add_argument("--skip-bad", action="store_true", help="leave out lines that cannot be used, and count them")
     text = group.add_mutually_exclusive_group()
     text.add_argument("--template", help=r"text of a document with fields: 'Title: {title}\n{body}'")
     text.add_argument("--text-field", metavar="NAME", help="the one field that holds a document's text")
     add_window_options(group)
-    group.add_argument("--scores", choices=["raw", "sigmoid"], default="raw", help="logits (default) or 0 to 1")
+    return group
 
 
 def add_window_options(group: argparse._ArgumentGroup) -> None:
@@ -136,6 +153,8 @@ def open_reranker(args: argparse.Namespace) -> Reranker:
         windows=windows,
         template=read_template(args),
         scores=args.scores,
+        calibration=args.calibration,
+        group=args.group,
         backend=args.backend,
         threads=args.threads,
         revision=args.revision,

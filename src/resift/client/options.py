@@ -26,7 +26,12 @@ class Options:
 
     def checked(self) -> Self:
         """Return the options themselves; raises InputError for what no server could read."""
-        one_of("scores", self.scores, get_args(ScoreType))
+        if self.scores not in get_args(ScoreType):
+            apply = "calibrate its raw scores here: Calibration.load(FILE).apply(client.score(pairs))"
+            raise InputError(
+                f"scores is {self.scores!r}, expected one of {', '.join(get_args(ScoreType))}",
+                hint=apply if self.scores == "calibrated" else None,  # type: ignore[comparison-overlap]
+            )
         one_of("priority", self.priority, get_args(Priority))
         if self.truncation is not None:
             one_of("truncation", self.truncation, get_args(Truncation))

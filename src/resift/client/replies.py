@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -170,8 +170,9 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _record(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Return a record of the fields that it has: a newer server may send more."""
-    return kind(**{one.name: values[one.name] for one in fields(kind)})  # type: ignore[arg-type]
+    """Return a record of the fields that it has: a newer server may send more, an older one no optional ones."""
+    sent = [one.name for one in fields(kind) if one.name in values or one.default is MISSING]  # type: ignore[arg-type]
+    return kind(**{name: values[name] for name in sent})
 
 
 def _complete(places: Sequence[int], count: int) -> None:

@@ -154,9 +154,15 @@ def test_isotonic_is_the_pooled_labels_at_every_score(data: tuple[list[float], l
     assert (curve([-1e9, 1e9]) > 0).all() and (curve([-1e9, 1e9]) < 1).all()
 
 
-def test_equal_to_scikit_learn() -> None:
-    isotonic = pytest.importorskip("sklearn.isotonic")
+def test_equal_to_scipy() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
     random = np.random.default_rng(5)
     values, weights = random.random(300), random.integers(1, 9, 300).astype(float)
-    expected = isotonic.isotonic_regression(values, sample_weight=weights)
-    np.testing.assert_allclose(pool(values, weights), expected, atol=1e-9)
+    np.testing.assert_allclose(
+        pool(values, weights), optimize.isotonic_regression(values, weights=weights).x, atol=1e-9
+    )
+    scores = random.normal(1, 3, 200)
+    labels = random.random(200) < logistic(scores - 2)
+    curve = fit_platt(scores, labels)
+    found = optimize.minimize(lambda w: _loss(w[0], w[1], scores.tolist(), labels.tolist()), [0.5, 0.0])
+    assert [curve.slope, curve.intercept] == pytest.approx(found.x.tolist(), abs=1e-4)

@@ -12,6 +12,10 @@ _EFFICIENT = 40
 """A batch for throughput lasts this many times what any batch costs beside its tokens: it loses 2.5 % to that."""
 _THROUGHPUT_SECONDS = 0.02
 """... and at least so long, for what the front spends on a batch is not in that cost."""
+_SINGLE_TOKENS = 128
+_SINGLES = 8
+"""... and no longer than so many single pairs of `_SINGLE_TOKENS`: the first one that comes waits for it, and what it
+loses by then is little. A busy machine's measurements alone could make it as long as they like."""
 _REQUEST_SECONDS = 0.002
 """What a request costs beside the engine: HTTP and tokenising."""
 _MEMORY_SECONDS = 3.0
@@ -119,7 +123,7 @@ class Pacing:
     def limit(self, model: str, now: float, *, waiting: int = 1) -> Limit:
         """Return what the next batch of a model may be; `waiting` is how many short tasks wait."""
         speed = self._speed(model)
-        steady = max(_THROUGHPUT_SECONDS, _EFFICIENT * speed.fixed)
+        steady = max(_THROUGHPUT_SECONDS, min(_EFFICIENT * speed.fixed, _SINGLES * speed.seconds(_SINGLE_TOKENS)))
         shortest = self.shortest(now)
         brief = steady
         if shortest is not None:

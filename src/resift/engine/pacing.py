@@ -18,9 +18,10 @@ _SINGLES = 8
 loses by then is little. A busy machine's measurements alone could make it as long as they like."""
 _REQUEST_SECONDS = 0.002
 """What a request costs beside the engine: HTTP and tokenising."""
-_MEMORY_SECONDS = 3.0
-"""How long a short task makes batches short: whoever sent one may send another. Short batches cost long requests 10 to
-20 % (measured with 64 clients just after single pairs, 2 cores), so it ends soon after the last one."""
+_MEMORY_SECONDS = (3.0, 30.0)
+_MEMORY_TASKS = 60
+"""How long a short task makes batches short, for whoever sent one may send another: as long as so many of it take,
+within these bounds. Short batches cost long requests 10 to 20 % (64 clients just after single pairs, 2 cores)."""
 _TOGETHER = 4
 """So many short tasks that wait are one batch: then a larger batch serves all of them sooner."""
 
@@ -114,7 +115,7 @@ class Pacing:
         """Return model and tokens of the task that needs the least time, of those that came lately."""
         found = []
         for model, recent in self._recent.items():
-            while recent and recent[0][0] < now - _MEMORY_SECONDS:
+            while recent and recent[0][0] < now - self._memory(model, recent[0][1]):
                 recent.popleft()
             if recent:
                 found.append((self.seconds(model, recent[0][1]), model, recent[0][1]))
@@ -130,6 +131,10 @@ class Pacing:
             brief = _REQUEST_SECONDS + self.seconds(*shortest) * max(1.0, waiting / _TOGETHER)
         tokens = max(min(speed.tokens(min(steady, brief)), self._most), 1)
         return Limit(tokens, brief < steady)
+
+    def _memory(self, model: str, tokens: int) -> float:
+        least, most = _MEMORY_SECONDS
+        return min(max(_MEMORY_TASKS * self.seconds(model, tokens), least), most)
 
     def _speed(self, model: str) -> Speed:
         return self._speeds.get(model, _UNMEASURED)

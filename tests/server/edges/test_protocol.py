@@ -126,15 +126,6 @@ def test_requests_in_a_row_are_answered_in_order() -> None:
         assert [client.read().json() for _ in range(20)] == list(range(20))
 
 
-def test_of_requests_in_a_row_the_one_in_work_is_cancelled() -> None:
-    with edge() as server:
-        with server.connect() as client:
-            client.post("/wait").post("/echo", b"1")
-            assert server.app.entered.acquire(timeout=PATIENCE)
-            client.reset()
-        assert server.app.left.wait(PATIENCE)
-
-
 def test_rubbish_behind_a_good_request_does_not_take_its_answer() -> None:
     with edge() as server, server.connect() as client:
         client.post("/wait").send(b"rubbish\r\n\r\n")

@@ -12,11 +12,11 @@ from resift.evaluation.significance import (
     EXACT_UP_TO,
     bootstrap_interval,
     cluster_sums,
-    holm,
     minimum_detectable,
     sign_flip_test,
     standard_error,
 )
+from resift.experiments.statistics import holm
 
 
 def differences(size: int, *, seed: int, mean: float = 0.0) -> np.ndarray:

@@ -10,10 +10,10 @@ from resift.evaluation.significance import (
     ROUNDS,
     Float64,
     bootstrap_interval,
-    holm,
     minimum_detectable,
     sign_flip_test,
 )
+from resift.experiments.statistics import holm
 
 _EQUAL = 1e-9
 

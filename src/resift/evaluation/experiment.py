@@ -13,7 +13,8 @@ from resift.evaluation.plan import DEPTHS, Plan, make_plan
 from resift.evaluation.records import Dataset, Run, select
 from resift.evaluation.report import FIRST_STAGE, Report, methods, row_name
 from resift.evaluation.scores import ScoreCache, Scorer, Scores, Tell, oracle, rankings, score_candidates
-from resift.evaluation.significance import ROUNDS, Float64, bootstrap_interval, holm
+from resift.evaluation.significance import ROUNDS, Float64, bootstrap_interval
+from resift.experiments.statistics import holm
 
 FORMAT = 1
 WORST = 10

@@ -105,16 +105,6 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for their number (Holm 1979): the chance of any false finding stays at alpha."""
-    p = np.asarray(p_values, np.float64)
-    rising = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[rising] * (len(p) - np.arange(len(p))))
-    adjusted = np.empty(len(p))
-    adjusted[rising] = np.minimum(stepped, 1.0)
-    return [float(value) for value in adjusted]
-
-
 def standard_error(values: Float64, *, clusters: Sequence[Hashable] | None = None) -> float | None:
     """Return the standard error of the mean, clusters being the observations; None for less than two."""
     sums, counts = cluster_sums(values, clusters)

@@ -230,11 +230,9 @@ class _Past:
 def _adjust(metrics: Sequence[Report], plan: Plan) -> None:
     """Add p-values that may be read together, over all metrics and arms."""
     for kind in ("once", "any"):
-        pairs = {
-            f"{metric['name']}\0{one['arm']}": one[kind] for metric in metrics for one in metric["comparisons"]
-        }  # fmt: skip
-        for name, p in holm({name: one["p"] for name, one in pairs.items()}).items():
-            pairs[name]["p_holm"] = p
+        family = [one[kind] for metric in metrics for one in metric["comparisons"]]
+        for one, adjusted in zip(family, holm([one["p"] for one in family]), strict=True):
+            one["p_holm"] = adjusted
     for metric in metrics:
         for one in metric["comparisons"]:
             one["significant"] = one[plan.looks]["p_holm"] <= plan.alpha

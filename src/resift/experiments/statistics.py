@@ -9,7 +9,7 @@ value_i = R + (x_i - R y_i) / mean(y) has the mean R = sum(x) / sum(y), and its 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -148,12 +148,11 @@ def sample_ratio(users: Sequence[int], weights: Sequence[float]) -> tuple[float,
     return statistic, float(functions().chdtrc(len(counts) - 1, statistic))
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Return p-values that may be read together (S. Holm: A simple sequentially rejective test, 1979)."""
-    order = sorted(p_values, key=lambda name: p_values[name])
-    adjusted: dict[str, float] = {}
-    largest = 0.0
-    for rank, name in enumerate(order):
-        largest = max(largest, min(1.0, p_values[name] * (len(order) - rank)))
-        adjusted[name] = largest
-    return {name: adjusted[name] for name in p_values}
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for their number (Holm 1979): the chance of any false finding stays at alpha."""
+    p = np.asarray(p_values, np.float64)
+    rising = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[rising] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty(len(p))
+    adjusted[rising] = np.minimum(stepped, 1.0)
+    return [float(value) for value in adjusted]

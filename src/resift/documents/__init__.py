@@ -1,0 +1,1 @@
+"""Files become documents, and documents the passages that are found and ranked."""

@@ -1,0 +1,1 @@
+"""Fine-tuning of rerankers; the extra `train`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resift.retrieval.analyzers import Analyzer, FunctionAnalyzer
     from resift.retrieval.bm25 import BM25
+    from resift.retrieval.fusion import FusedHit, rrf, weighted
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
 
 __all__ = [
@@ -16,18 +17,24 @@ __all__ = [
     "Analyzer",
     "Encoder",
     "FunctionAnalyzer",
+    "FusedHit",
     "Hit",
     "Retriever",
     "Store",
+    "rrf",
+    "weighted",
 ]
 _HOME = {
     "Analyzer": "analyzers",
     "BM25": "bm25",
     "Encoder": "protocols",
     "FunctionAnalyzer": "analyzers",
+    "FusedHit": "fusion",
     "Hit": "protocols",
     "Retriever": "protocols",
     "Store": "protocols",
+    "rrf": "fusion",
+    "weighted": "fusion",
 }
 
 

@@ -2,3 +2,50 @@
 
 Names are imported when they are first used (PEP 562), so that BM25 needs no FAISS.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resift.retrieval.bm25 import BM25
+    from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
+    from resift.retrieval.faiss import FaissIndex, FaissInfo
+    from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
+
+__all__ = [
+    "BM25",
+    "Encoder",
+    "FaissIndex",
+    "FaissInfo",
+    "FunctionEncoder",
+    "Hit",
+    "HttpEncoder",
+    "Retriever",
+    "SentenceTransformerEncoder",
+    "Store",
+    "as_encoder",
+]
+_HOME = {
+    "BM25": "bm25",
+    "Encoder": "protocols",
+    "FaissIndex": "faiss",
+    "FaissInfo": "faiss",
+    "FunctionEncoder": "encoders",
+    "Hit": "protocols",
+    "HttpEncoder": "http_encoder",
+    "Retriever": "protocols",
+    "SentenceTransformerEncoder": "encoders",
+    "Store": "protocols",
+    "as_encoder": "encoders",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'resift.retrieval' has no attribute {name!r}")
+    return getattr(import_module(f"resift.retrieval.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,4 +1,4 @@
-"""Dense recall: the vectors of texts in FAISS, with additions, deletions, filters and a folder that survives crashes."""
+"""Dense recall: vectors of texts in FAISS, with additions, deletions, filters, and a folder that survives crashes."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -52,9 +52,9 @@ class FaissInfo:
 class FaissIndex(Closing):
     """An index of vectors: those of texts, by an encoder, or the caller's own. Scores are cosines.
 
-    Latest vectors are compared one by one. When they are more than `buffer`, and more than an eighth of the others, they
-    go into the FAISS index, which is made then. So a small index is exact whatever its kind, and one text more is found
-    at once and costs little. Deleted vectors are left out by searches, and go for good when they are a quarter.
+    The latest vectors are compared one by one. When they are more than `buffer`, and more than an eighth of the others,
+    they go into the FAISS index, which is made then. So a small index is exact whatever its kind, and one text more is
+    found at once and costs little. Deleted vectors are left out by searches, and go for good when they are a quarter.
 
     Scores are computed from the stored vectors in one way only: equal vectors have equal scores, and hits are sorted by
     (-score, id). A vector of zeros, as of an empty text, is never found and finds nothing. Safe from many threads; a
@@ -87,8 +87,11 @@ class FaissIndex(Closing):
             dimension: of the caller's own vectors.
             kind: `flat` (the default), `hnsw` or `ivf`; see `resift.retrieval.faiss_base.Layout` for it and the others.
             storage: `fp32` (the default), `fp16` or `int8`.
-            m, ef_construction, ef_search: of `hnsw`: 32, 200, 64.
-            nlist, nprobe: of `ivf`; chosen from the number of vectors.
+            m: of `hnsw`: 32.
+            ef_construction: of `hnsw`: 200.
+            ef_search: of `hnsw`: 64.
+            nlist: of `ivf`; chosen from the number of vectors.
+            nprobe: of `ivf`; chosen from the number of lists.
             buffer: vectors that are compared one by one before there is a FAISS index: 4096.
         """
         faiss_base.library()
@@ -122,7 +125,7 @@ class FaissIndex(Closing):
         """Open the index of a folder, or make one there. The FAISS index is mapped, not read.
 
         What is None is as it was when the folder was made. `ef_search`, `nprobe` and `buffer` may change; raises
-        InputError when another argument contradicts the folder, or a file of it is damaged.
+        InputError when another argument contradicts the folder, and StoreDamaged when a file of it is not as written.
         """
         given = {"m": m, "ef_construction": ef_construction, "ef_search": ef_search, "nlist": nlist, "nprobe": nprobe}
         asked = _asked({"kind": kind, "storage": storage, **given, "buffer": buffer})
@@ -239,7 +242,7 @@ class FaissIndex(Closing):
             mark: a number to find again in `mark`; None leaves it as it is.
             folder: where an index in memory is kept from now on; it has none yet.
 
-        Raises InputError without any folder, and when another process wrote to it meanwhile.
+        Raises InputError without any folder, FolderBusy when another process wrote to it meanwhile.
         """
         with self._writing:
             content = self._now()
@@ -372,9 +375,7 @@ def _rebuilt(content: Content, layout: Layout) -> Content:
     return Content(faiss_base.build(layout, ids, vectors), None)
 
 
-def _find(
-    content: Content, layout: Layout, queries: Float32, top_k: int, among: Int64 | None
-) -> Iterable[list[Hit]]:
+def _find(content: Content, layout: Layout, queries: Float32, top_k: int, among: Int64 | None) -> Iterable[list[Hit]]:
     """Yield the hits of each query, from both parts."""
     found = []
     for part in (content.base, content.tail):

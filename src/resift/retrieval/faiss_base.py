@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from resift.errors import InputError, MissingExtra
+from resift.errors import MissingExtra, StoreDamaged
 from resift.retrieval.faiss_tail import Mask
 from resift.retrieval.vectors import ROUNDING, cosines
 from resift.types import Float32, Int64
@@ -173,14 +173,16 @@ def opened(path: Path, ids: Int64, alive: Mask | None, trained: int) -> Base:
 
 
 def read_index(path: Path, *, view: bool) -> Any:
-    """Read a file of FAISS, or map it; raises InputError, which names it, when FAISS refuses it."""
+    """Read a file of FAISS, or map it; raises StoreDamaged, which names it, when FAISS refuses it."""
     faiss = library()
     flag = getattr(faiss, "IO_FLAG_MMAP_IFC", faiss.IO_FLAG_MMAP) if view else 0
     try:
         return faiss.read_index(str(path), flag)
     except RuntimeError as error:
         reason = str(error).rsplit("Error: ", 1)[-1]
-        raise InputError(f"{path} cannot be read: {reason}", hint="build the index again, in an empty folder") from None
+        raise StoreDamaged(
+            f"{path} cannot be read: {reason}", hint="build the index again, in an empty folder"
+        ) from None
 
 
 def write_index(base: Base, path: Path) -> None:
@@ -234,7 +236,7 @@ class _Asker:
 
     @property
     def share(self) -> float:
-        return self.count / self.index.ntotal
+        return self.count / int(self.index.ntotal)
 
     def search(self, queries: Float32, fetch: int) -> tuple[Float32, Int64]:
         """Return inner products [n, fetch] and places [n, fetch], -1 where there are no more."""
@@ -254,15 +256,13 @@ class _Asker:
 
     def _nprobe(self, fetch: int) -> int:
         """Return how many lists to look into: more where a filter leaves little in each, or much is wanted."""
-        lists = self.index.nlist
+        lists = int(self.index.nlist)
         wanted = max(8, lists // 16) if self.layout.nprobe is None else self.layout.nprobe
         filling = math.ceil(2 * fetch * lists / self.count)
         return min(lists, max(math.ceil(wanted / self.share), filling))
 
 
-def _settled(
-    ask: _Asker, query: Float32, top_k: int, products: Float32, places: Int64
-) -> tuple[Int64, Float32]:
+def _settled(ask: _Asker, query: Float32, top_k: int, products: Float32, places: Int64) -> tuple[Int64, Float32]:
     """Return places and exact scores, having asked for more while something as good as the last may be missing."""
     most = ask.count if ask.exhaustive else min(ask.count, top_k + _MOST_APPROXIMATE)
     fetch = len(places)

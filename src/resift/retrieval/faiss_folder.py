@@ -16,13 +16,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resift.errors import InputError
+from resift.errors import FolderBusy, InputError, StoreDamaged
 from resift.retrieval import faiss_base
 from resift.retrieval.faiss_base import Base, Layout
 from resift.retrieval.faiss_tail import Mask, Tail
@@ -102,7 +102,7 @@ class Folder:
             if (path / MANIFEST).exists():
                 raise InputError(f"{path} has an index already", hint="open it: FaissIndex.open(folder)")
             if any(_OURS.fullmatch(one.name) for one in path.iterdir()):
-                raise InputError(f"{path} has files of an index, but no {MANIFEST}", hint=_AGAIN)
+                raise StoreDamaged(f"{path} has files of an index, but no {MANIFEST}", hint=_AGAIN)
             _replace(path, manifest)
         return cls(path, manifest, Content(None, None))
 
@@ -111,7 +111,7 @@ class Folder:
         with _readable(self.path):
             there = read_manifest(self.path)
             if there is None or there.generation != self.manifest.generation:
-                raise InputError(
+                raise FolderBusy(
                     f"{self.path} was changed by another process since it was opened here",
                     hint="open it again, and let one process at a time write",
                 )
@@ -130,7 +130,9 @@ class Folder:
             return replace(made, base=None, ids=None, trained=0)
         if base.index is self._index:
             return replace(made, base=self.manifest.base, ids=self.manifest.ids, trained=self.manifest.trained)
-        index, ids = (self.path / f"{kind}-{made.generation}.{end}" for kind, end in (("base", "faiss"), ("ids", "npy")))
+        index, ids = (
+            self.path / f"{kind}-{made.generation}.{end}" for kind, end in (("base", "faiss"), ("ids", "npy"))
+        )
         faiss_base.write_index(base, index)
         np.save(ids, base.ids)
         return replace(made, base=_kept(index, base.rows), ids=_kept(ids, base.rows), trained=base.trained)
@@ -174,7 +176,7 @@ class Folder:
 
 
 def read_folder(path: Path) -> tuple[Folder, Content] | None:
-    """Read a folder; None when there is no index in it. Raises InputError, which names the file that is damaged."""
+    """Read a folder; None when there is no index in it. Raises StoreDamaged, which names the file."""
     while True:
         with _readable(path):
             manifest = read_manifest(path)
@@ -182,43 +184,41 @@ def read_folder(path: Path) -> tuple[Folder, Content] | None:
                 return None
             try:
                 content = _read_content(path, manifest)
-            except (FileNotFoundError, InputError) as error:
+            except (FileNotFoundError, StoreDamaged) as error:
                 # A writer may have replaced the files meanwhile: then there is a newer manifest.
                 if read_manifest(path) != manifest:
                     continue
                 if isinstance(error, FileNotFoundError):
-                    raise InputError(f"{error.filename} is missing", hint=_AGAIN) from None
+                    raise StoreDamaged(f"{error.filename} is missing", hint=_AGAIN) from None
                 raise
             return Folder(path, manifest, content), content
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """Read `faiss.json`; None when it is not there. Raises InputError when it is damaged or of another version."""
+    """Read `faiss.json`; None when it is not there. Raises StoreDamaged when it is damaged or of another version."""
     file = path / MANIFEST
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(f"{file} is damaged: {error}", hint=_AGAIN) from None
+        raise StoreDamaged(f"{file} is damaged: {error}", hint=_AGAIN) from None
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-        raise InputError(f'{file} is no index of this version: expected "format": "{FORMAT}"', hint=_AGAIN)
+        raise StoreDamaged(f'{file} is no index of this version: expected "format": "{FORMAT}"', hint=_AGAIN)
     try:
         data["layout"] = Layout(**data["layout"])
         data["tail"] = tuple(File(**one) for one in data["tail"])
         for name in ("base", "ids", "deleted"):
             data[name] = None if data[name] is None else File(**data[name])
-        if set(data) != {one.name for one in fields(Manifest)}:
-            raise ValueError(f"it has {', '.join(sorted(data))}")
         return Manifest(**data)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is damaged: {error}", hint=_AGAIN) from None
+        raise StoreDamaged(f"{file} is damaged: {error}", hint=_AGAIN) from None
 
 
 def _read_content(path: Path, manifest: Manifest) -> Content:
     for one in manifest.files:
         if _checksum(path / one.name) != (one.size, one.checksum):
-            raise InputError(f"{path / one.name} is damaged: it is not what was written", hint=_AGAIN)
+            raise StoreDamaged(f"{path / one.name} is damaged: it is not what was written", hint=_AGAIN)
     tail_ids: list[Int64] = []
     tail_vectors: list[Float32] = []
     for one in manifest.tail:
@@ -227,7 +227,7 @@ def _read_content(path: Path, manifest: Manifest) -> Content:
                 tail_ids.append(arrays["ids"])
                 tail_vectors.append(arrays["vectors"])
         except (ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path / one.name} is damaged: {error}", hint=_AGAIN) from None
+            raise StoreDamaged(f"{path / one.name} is damaged: {error}", hint=_AGAIN) from None
     rows = 0 if manifest.base is None else manifest.base.rows
     alive = np.ones(rows + sum(map(len, tail_ids)), bool)
     if manifest.deleted is not None:

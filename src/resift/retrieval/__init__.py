@@ -1,12 +1,13 @@
 """First-stage retrieval: what finds the candidates that a reranker puts in order.
 
-Names are imported when they are first used (PEP 562), so that BM25 needs no FAISS.
+Names are imported when they are first used (PEP 562): BM25 needs neither FAISS nor Milvus.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from resift.retrieval.analyzers import Analyzer, FunctionAnalyzer
     from resift.retrieval.bm25 import BM25
     from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
     from resift.retrieval.faiss import FaissIndex, FaissInfo
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BM25",
+    "Analyzer",
     "Encoder",
     "FaissIndex",
     "FaissInfo",
+    "FunctionAnalyzer",
     "FunctionEncoder",
     "Hit",
     "HttpEncoder",
@@ -27,10 +30,12 @@ __all__ = [
     "as_encoder",
 ]
 _HOME = {
+    "Analyzer": "analyzers",
     "BM25": "bm25",
     "Encoder": "protocols",
     "FaissIndex": "faiss",
     "FaissInfo": "faiss",
+    "FunctionAnalyzer": "analyzers",
     "FunctionEncoder": "encoders",
     "Hit": "protocols",
     "HttpEncoder": "http_encoder",

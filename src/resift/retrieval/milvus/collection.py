@@ -1,6 +1,6 @@
 """A collection to read from: what it is made of, what is nearest in it, what its rows hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,8 +25,13 @@ ROWS = 500
 """Rows fetched at once: of the longest texts that Milvus stores they are 32 MB."""
 QUERIES = 100
 """Queries in one request."""
-_SCORES = {"IP": 1.0, "COSINE": 1.0, "BM25": 1.0, "L2": -1.0}
-"""What makes Milvus' distance a score of which higher is better."""
+_SCORES: dict[str, Callable[[float], float]] = {
+    "IP": float,
+    "COSINE": float,
+    "L2": lambda distance: -distance,
+    "BM25": abs,  # Milvus Lite gives it below 0, a server above
+}
+"""From Milvus' distance to a score of which higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +190,25 @@ class Collection:
         return [sorted(self._hits(answer), key=_order) for answer in answers]
 
     def _hits(self, answer: Sequence[Mapping[str, Any]]) -> Iterator[Hit]:
-        key, sign = self.shape.id_field, _SCORES[self.shape.metric]
+        key, score = self.shape.id_field, _SCORES[self.shape.metric]
         for hit in answer:
             # pymilvus before 2.6 calls the primary key "id", whatever its name is
-            yield Hit(hit[key] if key in hit else hit["id"], sign * float(hit["distance"]))
+            yield Hit(hit[key] if key in hit else hit["id"], score(hit["distance"]))
+
+
+def exists(link: Link, name: str) -> bool:
+    """Whether there is a collection, or an alias, of this name."""
+    with link.asking() as client:
+        return bool(client.has_collection(name, timeout=link.timeout))
 
 
 def shape_of(link: Link, name: str, *, vector_field: str | None) -> Shape:
     """Return what a collection is made of; raises InputError for one that is not there or cannot be searched."""
-    with link.asking() as client:
-        if not client.has_collection(name, timeout=link.timeout):
+    if not exists(link, name):
+        with link.asking() as client:
             known = ", ".join(map(repr, client.list_collections(timeout=link.timeout))) or "none"
-            raise InputError(f"Milvus at {link.where} has no collection {name!r}", hint=f"it has {known}")
+        raise InputError(f"Milvus at {link.where} has no collection {name!r}", hint=f"it has {known}")
+    with link.asking() as client:
         described = client.describe_collection(name, timeout=link.timeout)
     fields = {field["name"]: field for field in described["fields"]}
     vectors = [field for field in fields.values() if "VECTOR" in field["type"].name]

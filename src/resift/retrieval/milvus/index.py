@@ -8,7 +8,7 @@ import numpy as np
 
 from resift.closing import Closing
 from resift.errors import InputError
-from resift.retrieval.milvus.collection import Collection, Ids, Shape, load, shape_of
+from resift.retrieval.milvus.collection import Collection, Ids, Shape, exists, load, shape_of
 from resift.retrieval.milvus.link import Link, connect
 from resift.retrieval.milvus.making import MARK, TEXT, Layout, create, make_durable, read_layout, rows
 from resift.retrieval.protocols import Encoder, Hit
@@ -148,10 +148,14 @@ class MilvusIndex(MilvusRetriever):
             wanted = Layout.asked(
                 encoder, metric=metric, index=index, index_params=index_params, texts=texts, fields=fields
             )
-            create(link, collection, wanted)
-            shape = shape_of(link, collection, vector_field=None)
-            layout = read_layout(shape, wanted, where=link.where)
-            load(link, collection)
+            with link.opening():
+                there = exists(link, collection)
+            if not there:
+                create(link, collection, wanted)
+            with link.opening():
+                shape = shape_of(link, collection, vector_field=None)
+                layout = read_layout(shape, wanted, where=link.where)
+                load(link, collection)
         except BaseException:
             link.close()
             raise
@@ -193,10 +197,11 @@ class MilvusIndex(MilvusRetriever):
         """
         link = connect(where, token=token, database=database, timeout=timeout)
         try:
-            shape = shape_of(link, collection, vector_field=vector_field)
-            _check_encoder(shape.dimension, encoder, f"field {shape.vector_field!r} of collection {collection!r}")
-            _check_text_field(text_field, shape)
-            load(link, collection)
+            with link.opening():
+                shape = shape_of(link, collection, vector_field=vector_field)
+                _check_encoder(shape.dimension, encoder, f"field {shape.vector_field!r} of collection {collection!r}")
+                _check_text_field(text_field, shape)
+                load(link, collection)
         except BaseException:
             link.close()
             raise

@@ -80,6 +80,24 @@ class Link(Closing):
                 raise InputError(f"the index at {self.where} was closed and is used again")
             yield self._client
 
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Take it for damage when Milvus Lite cannot read its files; raises StoreDamaged."""
+        if self.folder is None:
+            yield
+            return
+        heard = _Heard()
+        logger = logging.getLogger("milvus_lite")
+        logger.addHandler(heard)
+        try:
+            yield
+        except ServerError as error:
+            raise StoreDamaged(f"Milvus Lite cannot read {self.folder}: {error.message}") from error
+        finally:
+            logger.removeHandler(heard)
+        if heard.losses:
+            raise StoreDamaged(f"Milvus Lite lost documents of {self.folder}: {heard.losses[0]}")
+
     def close(self) -> None:
         """Close the connection, and Milvus Lite with it; a client of the caller's stays open."""
         with self._turn, _quietly():
@@ -111,6 +129,20 @@ class _Lite:
     def close(self) -> None:
         """End its threads and give its folder back."""
         self._manager.release_server(str(self.folder))
+
+
+class _Heard(logging.Handler):
+    """What Milvus Lite tells its log alone: that files are gone, and it goes on with what is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the messages that matter."""
+        message = record.getMessage()
+        if message.startswith(("manifest references missing", "loaded manifest from")):
+            self.losses.append(message)
 
 
 def connect(where: str | Path, *, token: str | None, database: str | None, timeout: float) -> Link:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from resift.errors import InputError
+from resift.errors import InputError, StoreDamaged
 from resift.retrieval.milvus.collection import Shape
 from resift.retrieval.milvus.link import Link
 from resift.retrieval.protocols import Encoder
@@ -131,17 +131,17 @@ class Layout:
 
 
 def create(link: Link, name: str, wanted: Layout) -> None:
-    """Make the collection where it is not there."""
+    """Make a collection; raises InputError for wishes that Milvus cannot meet."""
     import pymilvus
 
     if not _NAME.fullmatch(name):
         raise InputError(f"collection is {name!r}, expected letters, digits and _, a digit not first")
+    if link.folder is not None and (link.folder / "collections" / name).exists():
+        raise StoreDamaged(f"Milvus Lite's {link.folder} has files of collection {name!r}, and no description of it")
     layout = wanted.settled(lite=link.folder is not None)
     if link.folder is not None and layout.index not in LITE_INDEXES:
         raise InputError(f"index is {layout.index!r}, and Milvus Lite has {', '.join(LITE_INDEXES)}")
     with link.asking() as client:
-        if client.has_collection(name, timeout=link.timeout):
-            return
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
         kinds = pymilvus.DataType
         schema.add_field(ID, kinds.INT64, is_primary=True)

@@ -12,6 +12,7 @@ NAMES = [
     "AsyncClient",
     "Client",
     "CrossEncoder",
+    "Embedder",
     "Explanation",
     "FlagReranker",
     "PairScore",
@@ -49,6 +50,10 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_the_api_loads_no_framework() -> None:
     assert loaded_by("from resift import Reranker, FlagReranker, CrossEncoder") <= {"numpy", "tokenizers"}
+
+
+def test_the_embedder_loads_no_engine() -> None:
+    assert loaded_by("from resift import Embedder") <= {"numpy", "tokenizers"}
 
 
 def test_the_client_loads_no_engine() -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from resift.client.client import AsyncClient, Client
     from resift.compat.cross_encoder import CrossEncoder
     from resift.compat.flag import FlagReranker
+    from resift.embedding.embedder import Embedder
     from resift.errors import ResiftError, ResiftWarning
     from resift.explanation import Explanation
     from resift.reranker import Reranker
@@ -20,6 +21,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "CrossEncoder",
+    "Embedder",
     "Explanation",
     "FlagReranker",
     "PairScore",
@@ -35,6 +37,7 @@ _HOME = {
     "AsyncClient": "client.client",
     "Client": "client.client",
     "CrossEncoder": "compat.cross_encoder",
+    "Embedder": "embedding.embedder",
     "Explanation": "explanation",
     "FlagReranker": "compat.flag",
     "PairScore": "types",

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from resift.documents.records import Chunking
+from resift.documents import Chunking, Columns
 from resift.errors import InputError, StoreDamaged
+from resift.text.template import Template
 
 FILE = "pipeline.json"
 FORMAT = 1
-FOLDER_STORES = ("bm25", "faiss")
-"""Stores that are a folder of the pipeline's own, which may be deleted and made again."""
 DENSE = ("faiss", "milvus")
 """Stores that want an encoder."""
-KINDS = (*FOLDER_STORES, "milvus")
+KINDS = ("bm25", "faiss", "milvus")
 FUSIONS = ("rrf", "weighted")
 
 Options: TypeAlias = Mapping[str, Any]
@@ -31,7 +30,7 @@ class Config:
         stores: the options of each store; of one that is given when the folder is opened, `{"given": True}`.
         encoder: what `as_encoder` makes the encoder of; None when it is given when the folder is opened.
         chunking: how documents are cut into passages.
-        template: the text of rows; None for the one that documents have without.
+        columns: which fields of rows are their id, title and text.
         fusion: `rrf` or `weighted`, where a search names none.
         weights: of the stores in the fusion; those that are not there count 1.
         identity: random; names what is the pipeline's outside its folder, such as a Milvus collection.
@@ -40,7 +39,7 @@ class Config:
     stores: Mapping[str, Options]
     encoder: str | None = None
     chunking: Chunking = field(default_factory=Chunking)
-    template: str | None = None
+    columns: Columns = field(default_factory=Columns)
     fusion: str = "rrf"
     weights: Mapping[str, float] = field(default_factory=dict)
     identity: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -57,6 +56,11 @@ class Config:
         if not all(isinstance(value, int | float) and value >= 0 for value in self.weights.values()):
             raise InputError(f"weights are {dict(self.weights)}, expected numbers of at least 0")
 
+    def place(self, folder: Path, name: str) -> Path | None:
+        """Return the store's folder, which is the pipeline's to delete and make again; None where it has none."""
+        options = self.stores[name]
+        return None if options.get("given") or options.get("uri") is not None else folder / name
+
     @property
     def dense(self) -> bool:
         """Whether any store wants an encoder."""
@@ -65,7 +69,7 @@ class Config:
 
 def write(folder: Path, config: Config) -> None:
     """Write the file; whatever happens, it is whole or not there."""
-    body = json.dumps({"format": FORMAT, **asdict(config)}, ensure_ascii=False, indent=2) + "\n"
+    body = json.dumps({"format": FORMAT, **_plain(config)}, ensure_ascii=False, indent=2) + "\n"
     new = folder / f"{FILE}.new"
     with new.open("wb") as file:
         file.write(body.encode())
@@ -76,7 +80,7 @@ def write(folder: Path, config: Config) -> None:
 
 
 def read(folder: Path) -> Config:
-    """Read the file; raises InputError where there is none or a newer one, StoreDamaged for one that is no such file."""
+    """Read the file; raises InputError where there is none, or a newer one, StoreDamaged for one that is none."""
     file = folder / FILE
     if not file.is_file():
         raise InputError(f"{folder} holds no pipeline: {FILE} is not there", hint="Pipeline.create(folder) makes one")
@@ -88,14 +92,17 @@ def read(folder: Path) -> Config:
         raise StoreDamaged(f"{file} says no format", hint="restore it from a backup of the folder")
     if body["format"] > FORMAT:
         raise InputError(
-            f"{folder} has format {body['format']}, this version of resift reads {FORMAT}", hint="install a newer resift"
+            f"{folder} has format {body['format']}, this version of resift reads {FORMAT}",
+            hint="install a newer resift",
         )
     try:
+        columns = body["columns"]
+        template = columns["template"]
         return Config(
             stores={str(name): dict(options) for name, options in body["stores"].items()},
             encoder=body["encoder"],
             chunking=Chunking(**body["chunking"]),
-            template=body["template"],
+            columns=Columns(**{**columns, "template": None if template is None else Template(template)}),
             fusion=body["fusion"],
             weights=body["weights"],
             identity=body["identity"],
@@ -104,6 +111,24 @@ def read(folder: Path) -> Config:
         raise StoreDamaged(
             f"{file} is not what a pipeline writes: {error!r}", hint="restore it from a backup of the folder"
         ) from error
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    columns = config.columns
+    return {
+        "identity": config.identity,
+        "stores": {name: dict(options) for name, options in config.stores.items()},
+        "encoder": config.encoder,
+        "chunking": asdict(config.chunking),
+        "columns": {
+            "id": columns.id,
+            "text": columns.text,
+            "title": columns.title,
+            "template": None if columns.template is None else columns.template.source,
+        },
+        "fusion": config.fusion,
+        "weights": dict(config.weights),
+    }
 
 
 def sync_folder(folder: Path) -> None:

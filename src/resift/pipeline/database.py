@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resift.closing import Closing
-from resift.errors import InputError, StoreDamaged
+from resift.errors import EngineClosed, InputError, StoreDamaged
 
 FILE = "documents.sqlite3"
 _APPLICATION = 0x72736670  # 'rsfp'
@@ -76,7 +76,7 @@ class Database(Closing):
         """Give a connection to read with; each statement sees what is committed when it begins."""
         with self._lock:
             if self._closed:
-                raise InputError("the pipeline was closed and is used again")
+                raise EngineClosed("the pipeline was closed and is used again")
             connection = self._free.pop() if self._free else None
         if connection is None:
             connection = self._connect("ro")
@@ -93,7 +93,7 @@ class Database(Closing):
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection that writes, in a transaction: all of the block is durable at its end, or nothing of it."""
+        """Give the connection that writes, in a transaction: at the end of the block all is durable, or nothing."""
         connection = self.writer
         with translated(self.file):
             connection.execute("BEGIN IMMEDIATE")
@@ -109,11 +109,11 @@ class Database(Closing):
     def writer(self) -> sqlite3.Connection:
         """The connection that writes, for its one user at a time."""
         if self._writer is None:
-            raise InputError("the pipeline is open for reading only, or was closed")
+            raise EngineClosed("the pipeline was closed and is used again")
         return self._writer
 
     def close(self) -> None:
-        """Close all connections; the last writer leaves one file that can be copied, or read where nothing can be written."""
+        """Close all connections; a writer leaves one file, which can be copied and read where nothing is written."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, []

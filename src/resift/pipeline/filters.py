@@ -1,11 +1,11 @@
 """`where`: conditions on documents' fields, as SQL over their JSON. Names and values are parameters, never SQL.
 
-    {"lang": "zh"}                          the field is "zh", or a list that has it
-    {"brand": ["a", "b"]}                   one of these
-    {"price": {"ge": 10, "lt": 100}}        eq, ne, in, lt, le, gt, ge, exists; all of them hold
-    {"brand.name": "x"}                     a field within a field (or one of that name)
-    {"_id": [...]}                          the document's own id
-    {"or": [{...}, {...}]}, {"and": [...]}, {"not": {...}}
+{"lang": "zh"}                          the field is "zh", or a list that has it
+{"brand": ["a", "b"]}                   one of these
+{"price": {"ge": 10, "lt": 100}}        eq, ne, in, lt, le, gt, ge, exists; all of them hold
+{"brand.name": "x"}                     a field within a field (or one of that name)
+{"_id": [...]}                          the document's own id
+{"or": [{...}, {...}]}, {"and": [...]}, {"not": {...}}
 """
 
 import json
@@ -39,7 +39,9 @@ def compiled(where: Where) -> tuple[str, list[Any]]:
 
 def _all(where: object, depth: int) -> tuple[str, list[Any]]:
     if not isinstance(where, Mapping):
-        raise InputError(f"where is {where!r}, expected conditions by field", hint='{"lang": "zh", "price": {"lt": 100}}')
+        raise InputError(
+            f"where is {where!r}, expected conditions by field", hint='{"lang": "zh", "price": {"lt": 100}}'
+        )
     if depth > _DEEPEST:
         raise InputError(f"where is nested more than {_DEEPEST} deep")
     return _joined([_one(name, value, depth) for name, value in where.items()], "AND")
@@ -58,7 +60,9 @@ def _one(name: object, value: Any, depth: int) -> tuple[str, list[Any]]:
         if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
             raise InputError(f"{name!r} has {value!r}, expected a list of conditions")
         if len(value) > _WIDEST:
-            raise InputError(f"{name!r} has {len(value)} conditions, expected at most {_WIDEST}", hint="use a list of values")
+            raise InputError(
+                f"{name!r} has {len(value)} conditions, expected at most {_WIDEST}", hint="use a list of values"
+            )
         return _joined([_all(part, depth + 1) for part in value], name.upper())
     if name == "not":
         sql, values = _all(value, depth + 1)
@@ -119,7 +123,9 @@ def _equal(name: str, operand: Any) -> tuple[str, list[Any]]:
         return "type = 'text' AND value = ?", [operand]
     if isinstance(operand, int | float):
         return f"{_NUMBER} = ?", [_bindable(name, operand)]
-    raise InputError(f"the field {name!r} is compared with {operand!r}, expected a text, a number, a truth value or None")
+    raise InputError(
+        f"the field {name!r} is compared with {operand!r}, expected a text, a number, a truth value or None"
+    )
 
 
 def _any_of(name: str, operands: Sequence[Any]) -> tuple[str, list[Any]]:

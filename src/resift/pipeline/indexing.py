@@ -5,24 +5,25 @@ Whatever ends the process in between, the truth has whole changes, and each stor
 what happens after a crash is what happens every time.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from resift.documents.records import Document
 from resift.errors import InputError
-from resift.pipeline.config import DENSE, Config
+from resift.pipeline.config import Config
 from resift.pipeline.entries import Addable, batches, entry
 from resift.pipeline.filters import Where
 from resift.pipeline.passages import Entry, Truth
 from resift.pipeline.records import Changes
 from resift.pipeline.shelves import Shelf, Shelves
-from resift.text.template import Template
-from resift.types import Int64
+
+_logger = logging.getLogger("resift")
 
 Progress: TypeAlias = Callable[[Changes], None]
 """Called after each batch with what was changed so far."""
@@ -34,8 +35,6 @@ _AT_ONCE = 2000
 """Passages that are encoded and indexed together."""
 _SAVE_EVERY = 100_000
 """Passages after which stores are saved within a long call: what a crash makes them index again."""
-_WASTE = 10_000
-"""Passages of deleted documents that are not worth forgetting by themselves."""
 
 
 class Indexing:
@@ -45,8 +44,7 @@ class Indexing:
         self._config = config
         self._truth = truth
         self._shelves = shelves
-        self._template = Template(config.template) if config.template is not None else None
-        self._step = step if step is not None else lambda name: None
+        self._step = step if step is not None else _go_on
         self._turn = threading.RLock()
         self._unsaved = 0
 
@@ -55,7 +53,7 @@ class Indexing:
         started = time.perf_counter()
         done = Changes()
         own: set[int] = set()
-        for batch in batches(documents, self._template):
+        for batch in batches(documents, self._config.columns):
             with self._turn:
                 done = self._add(batch, done, own, seen)
                 if self._unsaved >= _SAVE_EVERY:
@@ -93,8 +91,11 @@ class Indexing:
             gone = [name for some in self._truth.ids(where) for name in some if name not in seen]
             return replace(done, deleted=self.delete(gone), seconds=time.perf_counter() - started)
 
-    def catch_up(self) -> None:
-        """Bring every store to the last change; raises the first failure after the others went on."""
+    def catch_up(self) -> bool:
+        """Bring every store to the last change; returns whether any was behind.
+
+        Raises the first failure, after the other stores went on.
+        """
         with self._turn:
             latest = self._truth.sequence
             behind = [shelf for shelf in self._shelves if shelf.applied < latest]
@@ -103,16 +104,24 @@ class Indexing:
                 failures += self._bring([shelf for shelf in behind if shelf.applied == after], after, latest)
             if failures:
                 raise failures[0]
+            return bool(behind)
 
     def save(self) -> None:
         """Make durable in the stores what they have; the truth is durable anyway."""
         with self._turn:
             for shelf in self._shelves:
                 if shelf.applied > shelf.store.mark:
-                    with self._shelves.gate.changing():
-                        shelf.store.save(mark=shelf.applied)
+                    shelf.store.save(mark=shelf.applied)
                     self._step(f"saved {shelf.name}")
             self._unsaved = 0
+
+    def close(self) -> None:
+        """Save what a failure left unsaved; raises nothing, for the truth has it all."""
+        with self._turn:
+            try:
+                self.save()
+            except Exception as error:  # whatever a store raises: it catches up when it is opened again
+                _logger.warning("a store was not saved, and catches up when the pipeline is opened again: %s", error)
 
     def compact(self) -> int:
         """Forget deleted documents and give their space back; returns how many passages that were."""
@@ -125,8 +134,7 @@ class Indexing:
             for shelf in self._shelves:
                 compact = getattr(shelf.store, "compact", None)
                 if compact is not None:
-                    with self._shelves.gate.changing():
-                        compact()
+                    compact()
                     self._step(f"compacted {shelf.name}")
             return count
 
@@ -139,9 +147,8 @@ class Indexing:
             twin = fresh.get(document.id)
             if seen is not None:
                 seen.add(document.id)
-            if twin is not None and twin.digest == document.digest:
-                unchanged.add(document.id)
-            elif before is not None and before.digest == document.digest and twin is None:
+            there = twin.digest if twin is not None else before.digest if before is not None else None
+            if there == document.digest:
                 unchanged.add(document.id)
             elif twin is not None or document.id in unchanged or (before is not None and before.added in own):
                 raise InputError(
@@ -174,65 +181,44 @@ class Indexing:
     def _bring(self, group: list[Shelf], after: int, latest: int) -> list[Exception]:
         """Bring stores that have all changes up to `after` to the change `latest`; returns what went wrong.
 
-        New passages first, which nobody sees before the end; what is deleted goes in the moment in which they are seen.
+        New passages go in beside the searches, which do not see them yet. What was deleted goes out in the moment in
+        which they are seen, in all stores at once.
         """
         failures: list[Exception] = []
-        departed = self._truth.departed(after)
         beyond, last = 0, False
         while group and not last:
             arrived = self._truth.arrived(after, beyond=beyond, most=_AT_ONCE)
             last = len(arrived) < _AT_ONCE
-            ids = np.array([number for number, _ in arrived], np.int64)
-            texts = [passage.full_text for _, passage in arrived]
-            beyond = int(ids[-1]) if len(ids) else beyond
-            group = self._learn(group, texts, failures)
-            with self._shelves.gate.changing():
+            if arrived:
+                ids = np.array([number for number, _ in arrived], np.int64)
+                texts = [passage.full_text for _, passage in arrived]
                 group = [
-                    shelf
-                    for shelf in group
-                    if self._change(shelf, ids, texts, departed if last else None, latest, failures)
+                    shelf for shelf in group if self._tried(shelf, "added to", failures, shelf.store.add, ids, texts)
                 ]
-        if self._shelves.memo is not None:
-            self._shelves.memo.forget()
+                beyond = int(ids[-1])
+        departed = self._truth.departed(after)
+        with self._shelves.gate.changing():
+            for shelf in group:
+                gone = shelf.store.delete
+                if not len(departed) or self._tried(shelf, "deleted from", failures, gone, departed):
+                    shelf.applied, shelf.failure = latest, None
         self._step("applied")
         return failures
 
-    def _learn(self, group: list[Shelf], texts: Sequence[str], failures: list[Exception]) -> list[Shelf]:
-        """Encode texts for all stores that want vectors; returns the stores that can go on."""
-        memo = self._shelves.memo
-        if memo is None or not texts or not any(shelf.name in DENSE for shelf in group):
-            return group
-        try:
-            memo.learn(texts)
-        except Exception as error:  # whatever the user's encoder raises: the other stores go on, and the caller gets it
-            failures.append(error)
-            for shelf in group:
-                shelf.failure = str(error) if shelf.name in DENSE else shelf.failure
-            return [shelf for shelf in group if shelf.name not in DENSE]
-        self._step("encoded")
-        return group
-
-    def _change(
-        self,
-        shelf: Shelf,
-        ids: Int64,
-        texts: Sequence[str],
-        departed: Int64 | None,
-        latest: int,
-        failures: list[Exception],
+    def _tried(
+        self, shelf: Shelf, name: str, failures: list[Exception], change: Callable[..., None], *given: Any
     ) -> bool:
-        """Put passages into a store, and with the last ones take the deleted ones out; returns whether it can go on."""
+        """Change a store; returns whether it could."""
         try:
-            if len(ids):
-                shelf.store.add(ids, texts)
-                self._step(f"added to {shelf.name}")
-            if departed is not None:
-                if len(departed):
-                    shelf.store.delete(departed)
-                    self._step(f"deleted from {shelf.name}")
-                shelf.applied, shelf.failure = latest, None
-        except Exception as error:  # whatever a store raises: the others go on, and the caller gets it
+            change(*given)
+        except Exception as error:  # whatever a store or an encoder raises: the others go on, and the caller gets it
+            shelf.failure = str(error) or type(error).__name__
             failures.append(error)
-            shelf.failure = str(error)
             return False
+        self._step(f"{name} {shelf.name}")
         return True
+
+
+def _go_on(step: str) -> None:
+    """Do nothing between the steps."""
+    del step

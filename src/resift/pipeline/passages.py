@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from resift.documents.records import Passage
+from resift.documents import Passage
 from resift.pipeline.database import Database
 from resift.pipeline.filters import Where, compiled
 from resift.pipeline.records import StoredDocument
@@ -96,7 +96,7 @@ class Truth:
             return {name: Known(digest, added) for name, digest, added in rows}
 
     def ids(self, where: Where | None = None) -> Iterator[list[str]]:
-        """Give the ids of all documents that are there now, some at a time; what changes meanwhile may or may not be in."""
+        """Give the ids of all documents that are there now, some at a time."""
         condition, values = compiled(where) if where is not None else ("1", [])
         last = ""
         while True:
@@ -230,10 +230,7 @@ def _insert(connection: sqlite3.Connection, entry: Entry, number: int) -> None:
     ).lastrowid
     connection.executemany(
         "INSERT INTO passages (document, place, text, headings, page) VALUES (?, ?, ?, ?, ?)",
-        [
-            (row, one.place, one.text, json.dumps(one.headings, ensure_ascii=False), one.page)
-            for one in entry.passages
-        ],
+        [(row, one.place, one.text, json.dumps(one.headings, ensure_ascii=False), one.page) for one in entry.passages],
     )
 
 

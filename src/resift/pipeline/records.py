@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
-from resift.documents.records import Chunking, Passage
+from resift.documents import Chunking, Columns, Passage
 from resift.explanation import Explanation
 
 
@@ -63,7 +63,7 @@ class FoundPassage:
 
     @property
     def why(self) -> str:
-        """Where each stage placed it, in one line: `bm25 3 (12.41), faiss 1 (0.82), fusion 2 (0.032), rerank 1 (5.13)`."""
+        """Where each stage placed it, in one line: `bm25 3 (12.41), rerank 1 (5.13)`."""
         return ", ".join(f"{name} {self.ranks[name]} ({score:.4g})" for name, score in self.scores.items())
 
     def to_dict(self) -> dict[str, Any]:
@@ -204,6 +204,6 @@ class PipelineInfo:
     stores: Sequence[StoreInfo]
     encoder: str | None
     chunking: Chunking
-    template: str | None
+    columns: Columns
     fusion: str
     weights: Mapping[str, float] = field(default_factory=dict)

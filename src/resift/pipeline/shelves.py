@@ -1,13 +1,12 @@
 """The stores of a pipeline while it is open: how far each has come, and what searches see of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from resift.closing import Closing
 from resift.pipeline.lock import Gate
-from resift.pipeline.memo import Memo
 from resift.retrieval.protocols import Store
 
 
@@ -31,22 +30,22 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one search sees: the stores that are used, and the change up to which."""
+    """What one search sees: the change up to which, the stores that are used, and why others are not."""
 
     at: int
-    stores: Sequence[tuple[str, Store]]
+    stores: Mapping[str, Store]
+    failures: Mapping[str, str]
 
 
 class Shelves(Closing):
-    """All stores behind one gate: searches look, changes wait until nobody does.
+    """All stores behind one gate: searches look, and the moment in which a change is seen waits until nobody does.
 
     Whoever writes knows how far each store is: one that failed to take the last change is left out until it has it.
     Who only reads finds them as they were saved, one after another, and sees what all of them have.
     """
 
-    def __init__(self, shelves: Sequence[Shelf], *, memo: Memo | None, writable: bool) -> None:
+    def __init__(self, shelves: Sequence[Shelf], *, writable: bool) -> None:
         self.gate = Gate()
-        self.memo = memo
         self._shelves = list(shelves)
         self._writable = writable
 
@@ -64,7 +63,11 @@ class Shelves(Closing):
         """Keep changes out and say what is seen."""
         with self.gate.looking():
             at = self.at
-            yield View(at, [(shelf.name, shelf.store) for shelf in self._shelves if shelf.applied >= at])
+            yield View(
+                at,
+                {shelf.name: shelf.store for shelf in self._shelves if shelf.applied >= at},
+                {shelf.name: shelf.failure or "" for shelf in self._shelves if shelf.applied < at},
+            )
 
     def replace(self, shelves: Sequence[Shelf]) -> None:
         """Look at other stores from now on; closes those that were there."""

@@ -106,14 +106,16 @@ class _Packing:
         more = ceil((rest - room) / max(room - overlap, 1))
         wanted = (rest + more * overlap) / (more + 1)
         best: dict[int, tuple[float, int]] = {}
+        last = None
         for place in range(begin + 1, len(self._pieces)):
             weight = self._from[place - 1] + self._pieces[place - 1].weight - self._from[first]
             if weight > room:
                 break
+            last = place
             level = self._level(place)
             if weight >= _EARLIEST[level] * wanted:
                 best[level] = min(best.get(level, (wanted + room, 0)), (abs(weight - wanted), place))
-        return best[max(best)][1] if best else None
+        return best[max(best)][1] if best else last
 
     def _level(self, place: int) -> int:
         """Return how good it is to begin at a piece; a sentence that runs over a page's end is no beginning."""

@@ -37,10 +37,10 @@ class Means:
 
 def open_encoder(config: Config, given: Any) -> Encoder | None:
     """Return the encoder of the stores that want one."""
-    from resift.retrieval.encoders import as_encoder
-
     if not config.dense:
         return None
+    from resift.retrieval.encoders import as_encoder
+
     if given is None and config.encoder is None:
         raise InputError(
             "the encoder of this pipeline was an object, which its folder cannot hold", hint="give encoder="

@@ -1,1 +1,41 @@
-"""First-stage retrieval: what finds the candidates that a reranker puts in order."""
+"""First-stage retrieval: what finds the candidates that a reranker puts in order.
+
+Names are imported when they are first used (PEP 562): BM25 needs neither FAISS nor Milvus.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resift.retrieval.analyzers import Analyzer, FunctionAnalyzer
+    from resift.retrieval.bm25 import BM25
+    from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
+
+__all__ = [
+    "BM25",
+    "Analyzer",
+    "Encoder",
+    "FunctionAnalyzer",
+    "Hit",
+    "Retriever",
+    "Store",
+]
+_HOME = {
+    "Analyzer": "analyzers",
+    "BM25": "bm25",
+    "Encoder": "protocols",
+    "FunctionAnalyzer": "analyzers",
+    "Hit": "protocols",
+    "Retriever": "protocols",
+    "Store": "protocols",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'resift.retrieval' has no attribute {name!r}")
+    return getattr(import_module(f"resift.retrieval.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -14,7 +14,7 @@ CJK_GRAM = 2
 EDGE = "_"
 """Marks where a word begins and ends; a separator itself, so no word contains it."""
 
-_CJK_RUN = re.compile(
+CJK_RUN = re.compile(
     "([々-〇\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff]+)"
 )
 
@@ -32,19 +32,47 @@ class _Separators(dict[int, str | None]):
         return kept
 
 
+_SEPARATORS = _Separators()
+
+
+def fold(text: str) -> str:
+    """Return the text without differences of case, width and compatibility forms."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def words(text: str) -> list[str]:
+    """Return the folded words of a text, CJK runs within them."""
+    return fold(text).translate(_SEPARATORS).split()
+
+
 def analyze(text: str) -> list[str]:
-    """Return the index terms of a text, in order, repetitions included."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_Separators())
+    """Return the index terms of a text, repetitions included."""
     terms: list[str] = []
-    for word in folded.split():
-        for place, run in enumerate(_CJK_RUN.split(word)):
+    for word in words(text):
+        for place, run in enumerate(CJK_RUN.split(word)):
             if place % 2:  # odd places are the CJK runs
-                terms.extend(run)
-                terms.extend(_grams(run, CJK_GRAM))
+                terms.extend(_cjk(run))
             elif run:
                 marked = f"{EDGE}{run}{EDGE}"
                 terms.extend(_grams(marked, GRAM) or [marked])
     return terms
+
+
+def analyze_words(text: str) -> list[str]:
+    """Return whole words, and characters and pairs of CJK runs, repetitions included."""
+    terms: list[str] = []
+    for word in words(text):
+        for place, run in enumerate(CJK_RUN.split(word)):
+            if place % 2:
+                terms.extend(_cjk(run))
+            elif run:
+                terms.append(run)
+    return terms
+
+
+def _cjk(run: str) -> list[str]:
+    """Characters, then overlapping pairs."""
+    return [*run, *_grams(run, CJK_GRAM)]
 
 
 def _grams(run: str, size: int) -> list[str]:

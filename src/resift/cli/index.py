@@ -15,18 +15,23 @@ kept: `--where` of `resift search` asks for them. Options of the folder are give
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resift.cli import output
-from resift.cli.options import Opener, positive
+from resift.cli.options import Opener, positive, read_template
+from resift.cli.reading import STDIN, BadLines
 from resift.errors import InputError, ResiftError
 
 if TYPE_CHECKING:
-    from resift.pipeline import Changes, Pipeline
+    from resift.documents import Chunking, Columns, Document
+    from resift.pipeline import Changes, Pipeline, PipelineInfo
 
 _MADE = ("stores", "encoder", "analyzer", "faiss_kind", "milvus", "fusion", "weights")
 _CUT = ("chunk_size", "chunk_overlap")

@@ -117,10 +117,4 @@ def _print(console: Console, text: Text) -> None:
 
 def _duration(seconds: float) -> str:
     milliseconds = seconds * 1000
-    return (
-        f"{seconds:.2f} s"
-        if seconds >= 1
-        else f"{milliseconds:.0f} ms"
-        if milliseconds >= 10
-        else f"{milliseconds:.1f} ms"
-    )
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"

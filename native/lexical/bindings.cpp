@@ -87,7 +87,8 @@ class PyPostings {
         counts_(std::move(counts)),
         peaks_(std::move(peaks)) {
     if (offsets_.size() != terms_.size() + 1 || peaks_.size() != terms_.size() || counts_.size() != slots_.size() ||
-        offsets_.data()[terms_.size()] != slots_.size()) {
+        offsets_.data()[0] != 0 || offsets_.data()[terms_.size()] != slots_.size() ||
+        !std::is_sorted(offsets_.data(), offsets_.data() + offsets_.size())) {
       throw std::invalid_argument("the arrays of a segment do not fit together");
     }
     view_ = {terms_.data(),       offsets_.data(),

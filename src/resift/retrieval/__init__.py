@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
     from resift.retrieval.faiss import FaissIndex, FaissInfo
     from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval.milvus import MilvusIndex, MilvusRetriever
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "FunctionEncoder",
     "Hit",
     "HttpEncoder",
+    "MilvusIndex",
+    "MilvusRetriever",
     "Retriever",
     "SentenceTransformerEncoder",
     "Store",
@@ -39,6 +42,8 @@ _HOME = {
     "FunctionEncoder": "encoders",
     "Hit": "protocols",
     "HttpEncoder": "http_encoder",
+    "MilvusIndex": "milvus",
+    "MilvusRetriever": "milvus",
     "Retriever": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",

@@ -100,6 +100,7 @@ class Searching:
         ids = {int(hit.id) for hits in lists.values() for one in hits for hit in one}
         rows = self._truth.rows(sorted(ids), at=at)
         weights = self._config.weights if request.weights is None else request.weights
+        self._config.check_weights(weights)
         method = self._config.fusion if request.fusion is None else request.fusion
         started = time.perf_counter()
         for place, asked in enumerate(queries):

@@ -1,5 +1,6 @@
 """What a search is asked for, checked."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ class Request:
             _whole(name, getattr(self, name), least)
         if self.per_document is not None:
             _whole("per_document", self.per_document, 1)
+        threshold = self.threshold
+        if threshold is not None and (not isinstance(threshold, int | float) or math.isnan(threshold)):
+            raise InputError(f"threshold is {threshold!r}, expected a number")
         if self.fusion is not None:
             check_fusion(self.fusion)
         if self.where is not None:

@@ -9,25 +9,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resift.retrieval.analyzers import Analyzer, FunctionAnalyzer
     from resift.retrieval.bm25 import BM25
+    from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
+    from resift.retrieval.faiss import FaissIndex, FaissInfo
+    from resift.retrieval.http_encoder import HttpEncoder
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
 
 __all__ = [
     "BM25",
     "Analyzer",
     "Encoder",
+    "FaissIndex",
+    "FaissInfo",
     "FunctionAnalyzer",
+    "FunctionEncoder",
     "Hit",
+    "HttpEncoder",
     "Retriever",
+    "SentenceTransformerEncoder",
     "Store",
+    "as_encoder",
 ]
 _HOME = {
     "Analyzer": "analyzers",
     "BM25": "bm25",
     "Encoder": "protocols",
+    "FaissIndex": "faiss",
+    "FaissInfo": "faiss",
     "FunctionAnalyzer": "analyzers",
+    "FunctionEncoder": "encoders",
     "Hit": "protocols",
+    "HttpEncoder": "http_encoder",
     "Retriever": "protocols",
+    "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",
+    "as_encoder": "encoders",
 }
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from resift.retrieval.bm25 import BM25
     from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
     from resift.retrieval.faiss import FaissIndex, FaissInfo
+    from resift.retrieval.fusion import FusedHit, rrf, weighted
     from resift.retrieval.http_encoder import HttpEncoder
     from resift.retrieval.milvus import MilvusIndex, MilvusRetriever
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
@@ -23,6 +24,7 @@ __all__ = [
     "FaissInfo",
     "FunctionAnalyzer",
     "FunctionEncoder",
+    "FusedHit",
     "Hit",
     "HttpEncoder",
     "MilvusIndex",
@@ -31,6 +33,8 @@ __all__ = [
     "SentenceTransformerEncoder",
     "Store",
     "as_encoder",
+    "rrf",
+    "weighted",
 ]
 _HOME = {
     "Analyzer": "analyzers",
@@ -39,6 +43,7 @@ _HOME = {
     "FaissIndex": "faiss",
     "FaissInfo": "faiss",
     "FunctionAnalyzer": "analyzers",
+    "FusedHit": "fusion",
     "FunctionEncoder": "encoders",
     "Hit": "protocols",
     "HttpEncoder": "http_encoder",
@@ -47,6 +52,8 @@ _HOME = {
     "Retriever": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",
+    "rrf": "fusion",
+    "weighted": "fusion",
     "as_encoder": "encoders",
 }
 

@@ -1,8 +1,8 @@
-"""Make a folder that `resift search` finds passages in, or bring it up to date.
+r"""Make a folder that `resift search` finds passages in, or bring it up to date.
 
   resift index my-index docs/ handbook.pdf                      text, Markdown, HTML, PDF, JSON Lines, CSV ...
   resift index my-index docs/ --sync                            again later: what is gone from docs/ is deleted
-  resift index shop products.csv --id-field sku --template 'Title: {title}\\nBrand: {brand}'
+  resift index shop products.csv --id-field sku --template 'Title: {title}\nBrand: {brand}'
   resift index notes docs/ --stores bm25,faiss                  by meaning too, across languages
   zcat rows.jsonl.gz | resift index my-index -                  rows of standard input, JSON Lines
   resift index my-index --info
@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import chain
@@ -32,11 +33,6 @@ from resift.errors import InputError, ResiftError
 if TYPE_CHECKING:
     from resift.documents import Chunking, Columns, Document
     from resift.pipeline import Changes, Pipeline, PipelineInfo
-
-_MADE = ("stores", "encoder", "analyzer", "faiss_kind", "milvus", "fusion", "weights")
-_CUT = ("chunk_size", "chunk_overlap")
-_READ = ("template", "id_field", "text_field", "title_field")
-"""Options of a folder, which it keeps."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -81,10 +77,13 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
         raise InputError(f"nothing to do with {args.folder}", hint="name files to add, or --info, --delete, --compact")
     if args.sync and not args.sources:
         raise InputError("--sync compares the folder with SOURCEs, and there are none")
+    if there:
+        _check_options(args)
+    for source in args.sources:  # now, not when a folder was made for nothing
+        if source != STDIN and not Path(source).exists():
+            raise InputError(f"{source}: there is no such file or folder")
     try:
-        with _opened(args, there) as pipeline:
-            if there:
-                _check_options(args, pipeline)
+        with _opened(args, there) as pipeline, _undone(args.folder, pipeline, there):
             _work(args, pipeline, fresh=not there)
     except OSError as error:
         if isinstance(error, ResiftError):
@@ -114,6 +113,18 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
     )
 
 
+@contextmanager
+def _undone(folder: Path, pipeline: Pipeline, there: bool) -> Iterator[None]:
+    """Take a new folder away where nothing came into it: the next try may have other options."""
+    try:
+        yield
+    except BaseException:
+        if not there and len(pipeline) == 0:
+            pipeline.close()
+            shutil.rmtree(folder)
+        raise
+
+
 def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
     summary: dict[str, Any] = {"folder": str(args.folder)}
     skipped: list[str] = []
@@ -139,9 +150,9 @@ def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
 
 
 def _delete(args: argparse.Namespace, pipeline: Pipeline) -> int:
-    missing = [name for name in args.delete if pipeline.get(name) is None]
-    if missing:
-        raise InputError(f"{args.folder} has no document {missing[0]!r}", hint="nothing was deleted")
+    for name in args.delete:
+        if pipeline.get(name) is None:
+            output.note(f"not there: {output.printable(name)}")
     return pipeline.delete(args.delete)
 
 
@@ -187,3 +198,148 @@ def _sentence(summary: dict[str, Any]) -> str:
     if "forgotten" in summary:
         line += f"; {summary['forgotten']} passages forgotten"
     return line
+
+
+def _read(args: argparse.Namespace, pipeline: Pipeline, skipped: list[str]) -> Iterator[Document]:
+    """Yield the documents of the sources, as the folder's rows are read."""
+    columns = pipeline.info.columns
+    files = [source for source in args.sources if source != STDIN]
+    skip = skipped.append if args.skip_bad else None
+    parts: list[Iterable[Document]] = []
+    if files:
+        from resift.documents import read_documents
+
+        parts.append(read_documents(files, columns=columns, skip=skip))
+    if STDIN in args.sources:
+        parts.append(_read_rows(columns, BadLines(STDIN, skip=args.skip_bad), skipped))
+    return chain.from_iterable(parts)
+
+
+def _read_rows(columns: Columns, bad: BadLines, skipped: list[str]) -> Iterator[Document]:
+    """Yield the rows of standard input as they come: there may be more than memory holds."""
+    from resift.documents import as_document
+
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+            yield as_document(row, columns=columns, source=f"{bad.name}:{number}")
+        except (ValueError, RecursionError) as error:  # InputError is one of the former
+            bad.report(number, error.message if isinstance(error, InputError) else f"not JSON: {error}")
+            skipped.append(bad.skipped[-1])
+
+
+def _chunking(args: argparse.Namespace) -> Chunking:
+    from resift.documents import Chunking
+
+    default = Chunking()
+    size = default.size if args.chunk_size is None else args.chunk_size
+    usual = min(default.overlap, size // 10)
+    return Chunking(size=size, overlap=usual if args.chunk_overlap is None else args.chunk_overlap)
+
+
+def _columns(args: argparse.Namespace) -> Columns:
+    from resift.documents import Columns
+    from resift.text.template import Template
+
+    template = read_template(args)
+    return Columns(
+        id=args.id_field,
+        text=args.text_field,
+        title=args.title_field,
+        template=None if template is None else Template(template),
+    )
+
+
+def _weights(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    weights = {}
+    for part in _names(text):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"--weights has {part!r}, expected a store and a number", hint="bm25=2,faiss=1") from None
+    return weights
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise InputError where an option says something else than the folder was made with."""
+    from resift.pipeline.config import read
+
+    config = read(args.folder)
+    options = {name: value for store in config.stores.values() for name, value in store.items()}
+    template = config.columns.template
+    known: dict[str, object] = {
+        "stores": list(config.stores),
+        "encoder": config.encoder,
+        "analyzer": options.get("analyzer"),
+        "faiss_kind": options.get("kind"),
+        "milvus": options.get("uri"),
+        "fusion": config.fusion,
+        "weights": dict(config.weights),
+        "chunk_size": config.chunking.size,
+        "chunk_overlap": config.chunking.overlap,
+        "id_field": config.columns.id,
+        "text_field": config.columns.text,
+        "title_field": config.columns.title,
+        "template": None if template is None else template.source,
+    }
+    given = {name: getattr(args, name) for name in known} | {
+        "stores": _names(args.stores) or None,
+        "weights": _weights(args.weights),
+        "template": read_template(args),
+    }
+    for name, value in given.items():
+        if value is not None and value != known[name]:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} is {value!r}, and {args.folder} was made with {known[name]!r}",
+                hint="leave the option out, or index everything again in a new folder",
+            )
+
+
+def info_lines(info: PipelineInfo) -> list[str]:
+    """Return what is in a folder, for people."""
+    columns = info.columns
+    fields = {"id": columns.id, "text": columns.text, "title": columns.title}
+    named = [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    if columns.template is not None:
+        named.append(f"template: {columns.template.source!r}")
+    lines = [
+        f"folder      {info.folder}, {output.size(info.bytes)}",
+        f"documents   {info.documents}, in {info.passages} passages"
+        + (f"; {info.waste} passages of deleted ones (--compact)" if info.waste else ""),
+    ]
+    for store in info.stores:
+        size = "" if store.bytes is None else f", {output.size(store.bytes)}"
+        behind = f", {store.behind} changes behind" if store.behind else ""
+        lines.append(f"store       {store.name}: {store.passages} passages{size}{behind}")
+    if info.encoder is not None:
+        lines.append(f"encoder     {info.encoder}")
+    if len(info.stores) > 1:
+        weights = "".join(f", {name} {value:g}" for name, value in info.weights.items())
+        lines.append(f"fusion      {info.fusion}{weights}")
+    lines.append(f"passages    up to {info.chunking.size} characters, {info.chunking.overlap} of them shared")
+    if named:
+        lines.append(f"rows        {', '.join(named)}")
+    return lines
+
+
+def _show_info(info: PipelineInfo, args: argparse.Namespace) -> None:
+    if args.json:
+        output.write_json(_plain(asdict(info)))
+        return
+    for line in info_lines(info):
+        output.write(output.printable_line(line))
+
+
+def _plain(value: Any) -> Any:
+    """Return a record's values as JSON has them; a template is its text."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return getattr(value, "source", value)

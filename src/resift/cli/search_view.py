@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from resift.cli import output
-from resift.cli.highlights import excerpt, matches
+from resift.cli.highlights import ending, excerpt, matches
+from resift.text.sentences import Span, sentences
 
 if TYPE_CHECKING:
     from resift.explanation import Explanation
@@ -68,10 +69,14 @@ def _head(place: int, hit: FoundPassage, last: str) -> Text:
     name = " · ".join(part for part in (title, path) if part)
     page = "" if hit.passage.page is None else f", page {hit.passage.page}"
     shown = Text(f"{place:>2}. ", "bold")
-    shown.append(f"{hit.score:.4g}{stage}  ", "dim")
+    shown.append(f"{_score(hit)}{stage}  ", "dim")
     shown.append(output.printable(name, limit=120) + "  " if name else "", "bold")
     shown.append(output.printable(f"{hit.id}{page}"), "dim cyan")
     return shown
+
+
+def _score(hit: FoundPassage) -> str:
+    return f"{hit.score:.4f}" if hit.stage == "fusion" else f"{hit.score:.3f}"  # those of ranks are small
 
 
 def _fields(hit: FoundPassage, names: Sequence[str]) -> str:
@@ -80,18 +85,42 @@ def _fields(hit: FoundPassage, names: Sequence[str]) -> str:
 
 
 def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
-    text = hit.context if hit.context is not None else hit.text
-    room = max((console.width - _INDENT) * _LINES, 40)
+    """Return the passage, or the part of it with the sentence that carried the score, or with the query's words."""
+    text = hit.text if hit.context is None else hit.context
+    best = _best_place(text, hit.explanation)
     if look.full or hit.context is not None:
-        start, end = 0, len(text)
-        line = output.printable_lines(text)
+        shown = Text(output.printable_lines(text))
     else:
-        start, end = excerpt(text, query, limit=_characters(text, room))
-        line = output.printable(text[start:end])
-    shown = Text(("… " if start > 0 else "") + line + (" …" if end < len(text) else ""))
+        room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
+        start, end = _part(text, query, room, best)
+        shown = Text(("…" if start > 0 else "") + output.printable(text[start:end]) + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)
+    if best is not None:
+        sentence = output.printable(text[best[0] : best[1]])
+        place = shown.plain.find(sentence)
+        if place >= 0:
+            shown.stylize("underline", place, place + len(sentence))
     return shown
+
+
+def _part(text: str, query: str, room: int, best: Span | None) -> Span:
+    if best is None or len(text) <= room:
+        return excerpt(text, query, limit=room)
+    start, end = best
+    spare = max(room - (end - start), 0)
+    begin = max(0, min(start - spare // 2, len(text) - room))
+    begin = next((a for a, _ in sentences(text) if begin <= a <= start), start)
+    return begin, ending(text, begin, begin + room)
+
+
+def _best_place(text: str, explanation: Explanation | None) -> Span | None:
+    """Return where the sentence that carried the score is in the passage; None where it is a heading or unknown."""
+    if explanation is None or explanation.best is None:
+        return None
+    sentence = explanation.sentences[explanation.best].text.strip()
+    place = text.find(sentence)
+    return (place, place + len(sentence)) if place >= 0 and sentence else None
 
 
 def _characters(text: str, room: int) -> int:
@@ -106,15 +135,21 @@ def _explained(found: Explanation) -> Text:
         return Text("no sentence to explain", "dim")
     best = found.sentences[found.best]
     shown = Text("best sentence ", "dim")
-    shown.append(f"{best.contribution:+.4g}  ", "green" if best.contribution > 0 else "red")
-    shown.append(output.printable(best.text, limit=300), "underline")
+    shown.append(f"{best.contribution:+.3f}  ", "green" if best.contribution > 0 else "red")
+    shown.append(output.printable(best.text, limit=100), "dim")
     return shown
 
 
 def _print(console: Console, text: Text) -> None:
-    console.print(Padding(text, (0, 0, 0, _INDENT)))
+    console.print(Padding(text, (0, 0, 0, _INDENT), expand=False))
 
 
 def _duration(seconds: float) -> str:
     milliseconds = seconds * 1000
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+    return (
+        f"{seconds:.2f} s"
+        if seconds >= 1
+        else f"{milliseconds:.0f} ms"
+        if milliseconds >= 10
+        else f"{milliseconds:.1f} ms"
+    )

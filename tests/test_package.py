@@ -16,6 +16,7 @@ NAMES = [
     "Explanation",
     "FlagReranker",
     "PairScore",
+    "Pipeline",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -26,7 +27,7 @@ NAMES = [
 ]
 HEAVY = [
     "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
-    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack",
+    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack", "faiss", "pymilvus", "jieba",
 ]  # fmt: skip
 
 
@@ -54,6 +55,10 @@ def test_the_api_loads_no_framework() -> None:
 
 def test_the_embedder_loads_no_engine() -> None:
     assert loaded_by("from resift import Embedder") <= {"numpy", "tokenizers"}
+
+
+def test_a_pipeline_loads_no_store_before_it_is_opened() -> None:
+    assert loaded_by("from resift import Pipeline") <= {"numpy", "tokenizers"}
 
 
 def test_the_client_loads_no_engine() -> None:

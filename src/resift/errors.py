@@ -11,6 +11,7 @@
     │   └── UnsupportedModel   a family, format or head that resift does not run
     ├── DeviceError         a device, precision or kernel that this machine does not have
     ├── VerificationFailed  a quantised model is further from full precision than it may be
+    ├── TrainingFailed      training diverged or collapsed, or it would not train the model that is scored
     ├── MissingExtra        an optional dependency is not installed: also an ImportError
     ├── StoreDamaged        the files of an index or a pipeline are missing, cut off or not what was written
     ├── FolderBusy          another process, or another object of this one, writes to the folder
@@ -94,6 +95,10 @@ class DeviceError(ResiftError):
 
 class VerificationFailed(ResiftError):
     """A quantised model loses more than the tolerance allows."""
+
+
+class TrainingFailed(ResiftError):
+    """Training diverged or collapsed, or what is trained gives other scores than what will be used."""
 
 
 class MissingExtra(ResiftError, ImportError):

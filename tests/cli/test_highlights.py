@@ -1,5 +1,7 @@
 """What of a passage is shown and marked."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +17,13 @@ def marked(text: str, query: str) -> list[str]:
     ("query", "text", "words"),
     [
         ("Opening hours", "The OPENING hours of the shop", ["OPENING", "hours"]),
-        ("Haus", "Das Krankenhaus und die Häuser", ["Krankenhaus"]),
+        ("Haus", "Das Krankenhaus und die Häuser", ["Krankenhaus", "Häuser"]),
         ("heating", "A heated room, heat", ["heat"]),
-        ("Bäume pflanzen", "Ein Baum wird gepflanzt: baume", ["gepflanzt", "baume"]),
+        ("Bäume pflanzen", "Ein Baum wird gepflanzt: baume", ["Baum", "baume"]),
         ("السعر", "سِعر الشاي ثلاثة", ["سِعر"]),
         ("茶叶价格", "这种茶叶的价格很低", ["茶叶", "价格"]),
         ("茶", "绿茶与红酒", ["茶"]),
-        ("ราคาชา", "ราคาของชาเขียว", ["ราคา"]),
+        ("ราคาชา", "ราคาของชาเขียว", ["ราคา", "ชา"]),
         ("цена чая", "Цены на чай", []),
         ("чайник", "Чайники и ЧАЙНИК", ["Чайники", "ЧАЙНИК"]),
         ("a", "a cat", ["a"]),
@@ -37,7 +39,7 @@ def test_words(query: str, text: str, words: list[str]) -> None:
 def test_places_lie_in_the_text(text: str, query: str, limit: int) -> None:
     spans = matches(text, query)
     assert all(0 <= start < end <= len(text) for start, end in spans)
-    assert all(one[1] < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(spans))
     start, end = excerpt(text, query, limit=limit)
     assert 0 <= start <= end <= len(text) and end - start <= max(limit, 0)
     assert end > start or not text

@@ -57,7 +57,7 @@ def decode(data: bytes, name: str, *, encoding: str | None = None) -> str:
     try:
         text = data.decode(codec)
     except UnicodeDecodeError as error:
-        raise not_in(codec, name, data.count(b"\n", 0, error.start) + 1) from error
+        raise not_in(codec, name, error.object.count(b"\n", 0, error.start) + 1) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

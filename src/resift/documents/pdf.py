@@ -6,14 +6,13 @@ import re
 import struct
 import unicodedata
 import zlib
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resift.documents.limits import MOST_PAGES, MOST_PDF
-from resift.documents.outline import Outline, join_lines
+from resift.documents.outline import Outline
+from resift.documents.printed import paragraphs, without_running
 from resift.documents.records import Content
-from resift.documents.weights import running_weights
 from resift.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
@@ -24,17 +23,7 @@ _BROKEN = (
     NotImplementedError, EOFError, OSError, zlib.error, struct.error,
 )  # fmt: skip
 """What pypdf raises about damaged files, beside its own errors."""
-_EDGE = 3
-"""Lines at the top and the bottom of a page that may be a running header or footer."""
-_FEWEST = 4
-"""Pages without which nothing shows as running."""
-_ITEM = re.compile(
-    r"\s*(?:[-•‣◦▪●*–]|\(?\d{1,3}[.)、．]|[（(][一二三四五六七八九十\d]{1,3}[）)]|[一二三四五六七八九十]{1,3}、|第\S{1,5}[条章节])"
-)
 _UNUSUAL = re.compile("[\ufb00-\ufb06\u2e80-\u2fd5]")
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_])")
-_FULL_LINE = 0.8
-"""Lines of at least this part of a page's usual width go on in the next."""
 _DEEPEST = 6
 
 
@@ -113,7 +102,7 @@ def _content(
             hint="recognise it first: ocrmypdf in.pdf out.pdf",
         )
     outline = Outline()
-    for number, lines in enumerate(_without_running([text.split("\n") for text in texts]), start=1):
+    for number, lines in enumerate(without_running([text.split("\n") for text in texts]), start=1):
         outline.page(number)
         for level, text in _sectioned(lines, headings.get(number, [])):
             if level:
@@ -122,29 +111,6 @@ def _content(
                 outline.text(text)
     title, blocks = outline.finish(metadata.pop("title", None))
     return Content(title, blocks, {**metadata, "pages": len(texts)})
-
-
-def _without_running(pages: list[list[str]]) -> list[list[str]]:
-    """Drop the lines at the edges of pages that most pages have, whatever number is in them."""
-    stripped = [[line.rstrip() for line in page if line.strip()] for page in pages]
-    if len(stripped) < _FEWEST:
-        return stripped
-    heads = Counter(sign for page in stripped for sign in {_sign(line) for line in page[:_EDGE]})
-    feet = Counter(sign for page in stripped for sign in {_sign(line) for line in page[-_EDGE:]})
-    least = len(stripped) // 2 + 1
-    kept = []
-    for page in stripped:
-        first, last = 0, len(page)
-        while first < min(_EDGE, last) and heads[_sign(page[first])] >= least:
-            first += 1
-        while last > max(first, len(page) - _EDGE) and feet[_sign(page[last - 1])] >= least:
-            last -= 1
-        kept.append(page[first:last])
-    return kept
-
-
-def _sign(line: str) -> str:
-    return re.sub(r"\d+", "#", "".join(line.split()))
 
 
 def _sectioned(lines: list[str], headings: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -157,10 +123,10 @@ def _sectioned(lines: list[str], headings: list[tuple[int, str]]) -> list[tuple[
     for level, title in headings:
         found = _find(lines, title, place)
         if found is not None:
-            parts.append((0, _paragraphs(lines[place : found[0]])))
+            parts.append((0, paragraphs(lines[place : found[0]])))
             place = found[1]
         parts.append((level, title))
-    return [*parts, (0, _paragraphs(lines[place:]))]
+    return [*parts, (0, paragraphs(lines[place:]))]
 
 
 def _find(lines: list[str], title: str, start: int) -> tuple[int, int] | None:
@@ -175,20 +141,3 @@ def _find(lines: list[str], title: str, start: int) -> tuple[int, int] | None:
             if two == wanted:
                 return place, place + 2
     return None
-
-
-def _paragraphs(lines: list[str]) -> str:
-    """Join the lines that are as wide as the page's text with what follows them."""
-    if not lines:
-        return ""
-    widths = [int(running_weights(line)[-1]) for line in lines]
-    usual = sorted(widths)[len(widths) * 9 // 10]
-    parts: list[str] = []
-    going_on = False
-    for line, width in zip(lines, widths, strict=True):
-        if going_on and not _ITEM.match(line):
-            parts[-1] += f"\n{line}"
-        else:
-            parts.append(line)
-        going_on = width >= _FULL_LINE * usual
-    return "\n".join(join_lines(_HYPHEN.sub("", part)) for part in parts)

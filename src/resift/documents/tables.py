@@ -62,7 +62,8 @@ def read_table(path: Path, name: str, *, kind: str, bad: BadRow, encoding: str |
     """
     with _open(path, name, encoding) as (stream, codec):
         if kind == "json":
-            yield from _values(io.TextIOWrapper(stream, codec), name)
+            with _as_text(stream, codec) as text:
+                yield from _values(text, name)
             return
         lines = _decoded(stream, codec, name)
         if kind == "jsonl":
@@ -145,10 +146,20 @@ def _open(path: Path, name: str, encoding: str | None) -> Iterator[tuple[io.Buff
         raise InputError(f"{name}: {error.strerror or error}") from error
 
 
+@contextmanager
+def _as_text(stream: io.BufferedReader, codec: str) -> Iterator[TextIO]:
+    text = io.TextIOWrapper(stream, codec, newline="\n")
+    try:
+        yield text
+    finally:
+        text.detach()  # whoever opened the stream closes it
+
+
 def _decoded(stream: io.BufferedReader, codec: str, name: str) -> Iterator[str]:
     """Yield the lines, split as editors count them: other separators of Unicode may stand inside a text."""
     if codec.startswith(("utf-16", "utf-32")):
-        yield from io.TextIOWrapper(stream, codec, newline="\n")
+        with _as_text(stream, codec) as text:
+            yield from text
         return
     place = 0
     # In none of the other encodings is the byte of a line feed a part of a character.
@@ -174,10 +185,10 @@ def _values(stream: TextIO, name: str) -> Iterator[Row]:
         yield Row(count, source.value(count))
         if is_array and source.peek() == ",":
             source.skip()
-        elif is_array and source.peek() != "]":
-            raise InputError(
-                f"{name}, element {count}: no comma and no end of the array behind it: is the file cut short?"
-            )
+        elif is_array and source.peek() not in {"]", ""}:
+            raise InputError(f"{name}, element {count}: no comma behind it")
+    if is_array and not following:
+        raise InputError(f"{name}: the array does not end behind element {count}", hint="is the file cut short?")
 
 
 class _Json:

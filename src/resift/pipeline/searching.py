@@ -100,6 +100,7 @@ class Searching:
         ids = {int(hit.id) for hits in lists.values() for one in hits for hit in one}
         rows = self._truth.rows(sorted(ids), at=at)
         weights = self._config.weights if request.weights is None else request.weights
+        self._config.check_weights(weights)
         method = self._config.fusion if request.fusion is None else request.fusion
         started = time.perf_counter()
         for place, asked in enumerate(queries):
@@ -153,7 +154,8 @@ class Searching:
         around = None
         if context:
             place = row.passage.place
-            around = joined(self._truth.neighbours(row.document, place - context, place + context))
+            passages = self._truth.neighbours(row.document, place - context, place + context)
+            around = joined(passages, overlap=self._config.chunking.overlap)
         return FoundPassage(
             passage=row.passage,
             fields=read_fields(row.fields),
@@ -187,11 +189,11 @@ def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int) -> None:
             found.append(len(scored))
 
 
-def joined(passages: Iterable[Passage]) -> str:
-    """Return the text of neighbours, what two of them share once."""
+def joined(passages: Iterable[Passage], *, overlap: int) -> str:
+    """Return the text of neighbours, with what a passage repeats of the one before it, at most `overlap`, once."""
     text = ""
     for passage in passages:
-        longest = min(len(text), len(passage.text))
+        longest = min(len(text), len(passage.text), overlap)
         shared = next((n for n in range(longest, _OVERLAP - 1, -1) if text.endswith(passage.text[:n])), 0)
         text = text + passage.text[shared:] if shared else f"{text}\n{passage.text}" if text else passage.text
     return text

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from resift.retrieval.bm25 import BM25
     from resift.retrieval.encoders import FunctionEncoder, SentenceTransformerEncoder, as_encoder
     from resift.retrieval.faiss import FaissIndex, FaissInfo
+    from resift.retrieval.fusion import FusedHit, rrf, weighted
     from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval.milvus import MilvusIndex, MilvusRetriever
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
 
 __all__ = [
@@ -22,12 +24,17 @@ __all__ = [
     "FaissInfo",
     "FunctionAnalyzer",
     "FunctionEncoder",
+    "FusedHit",
     "Hit",
     "HttpEncoder",
+    "MilvusIndex",
+    "MilvusRetriever",
     "Retriever",
     "SentenceTransformerEncoder",
     "Store",
     "as_encoder",
+    "rrf",
+    "weighted",
 ]
 _HOME = {
     "Analyzer": "analyzers",
@@ -36,12 +43,17 @@ _HOME = {
     "FaissIndex": "faiss",
     "FaissInfo": "faiss",
     "FunctionAnalyzer": "analyzers",
+    "FusedHit": "fusion",
     "FunctionEncoder": "encoders",
     "Hit": "protocols",
     "HttpEncoder": "http_encoder",
+    "MilvusIndex": "milvus",
+    "MilvusRetriever": "milvus",
     "Retriever": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",
+    "rrf": "fusion",
+    "weighted": "fusion",
     "as_encoder": "encoders",
 }
 

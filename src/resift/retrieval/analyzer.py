@@ -14,7 +14,7 @@ CJK_GRAM = 2
 EDGE = "_"
 """Marks where a word begins and ends; a separator itself, so no word contains it."""
 
-CJK_RUN = re.compile(
+_CJK_RUN = re.compile(
     "([々-〇\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff]+)"
 )
 
@@ -40,33 +40,34 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def words(text: str) -> list[str]:
-    """Return the folded words of a text, CJK runs within them."""
-    return fold(text).translate(_SEPARATORS).split()
+def runs(text: str) -> list[tuple[str, bool]]:
+    """Return the folded words of a text, cut into runs of CJK, with True, and of other characters."""
+    words = fold(text).translate(_SEPARATORS).split()
+    return [(run, place % 2 == 1) for word in words for place, run in enumerate(_CJK_RUN.split(word)) if run]
+
+
+def is_cjk(character: str) -> bool:
+    """Return whether a character is Chinese, Japanese or Korean."""
+    return _CJK_RUN.fullmatch(character) is not None
 
 
 def analyze(text: str) -> list[str]:
     """Return the index terms of a text, repetitions included."""
     terms: list[str] = []
-    for word in words(text):
-        for place, run in enumerate(CJK_RUN.split(word)):
-            if place % 2:  # odd places are the CJK runs
-                terms.extend(_cjk(run))
-            elif run:
-                marked = f"{EDGE}{run}{EDGE}"
-                terms.extend(_grams(marked, GRAM) or [marked])
+    for run, cjk in runs(text):
+        if cjk:
+            terms.extend(_cjk(run))
+        else:
+            marked = f"{EDGE}{run}{EDGE}"
+            terms.extend(_grams(marked, GRAM) or [marked])
     return terms
 
 
 def analyze_words(text: str) -> list[str]:
     """Return whole words, and characters and pairs of CJK runs, repetitions included."""
     terms: list[str] = []
-    for word in words(text):
-        for place, run in enumerate(CJK_RUN.split(word)):
-            if place % 2:
-                terms.extend(_cjk(run))
-            elif run:
-                terms.append(run)
+    for run, cjk in runs(text):
+        terms.extend(_cjk(run) if cjk else [run])
     return terms
 
 

@@ -2,13 +2,15 @@
 
 A segment's fullness is its share of what one may hold, by documents or by postings, whichever is larger. Segments of
 one level are within a factor of 8 of each other. Eight of a lower level make one of the next (O'Neil et al. 1996, the
-log-structured merge tree); at the top those that fit into one are merged once they fill more than half of it.
+log-structured merge tree); at the top those that are at most half full are merged once they fill one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 FAN = 8
+FULL = 0.75
+"""Fullness from which a segment made of others is as good as a full one."""
 MOST_DEAD = 0.3
 """Share of deleted documents from which a segment is written again."""
 
@@ -45,10 +47,10 @@ def choose(loads: Sequence[Load]) -> list[int] | None:
     total = 0.0
     for place in small:
         if total + loads[place].fullness > 1:
-            break
+            return sorted(chosen)
         chosen.append(place)
         total += loads[place].fullness
-    return sorted(chosen) if len(chosen) > 1 and total > 0.5 else None
+    return sorted(chosen) if len(chosen) > 1 and total > FULL else None
 
 
 def pack(loads: Sequence[Load]) -> list[list[int]]:

@@ -17,8 +17,8 @@ from resift.evaluation.reading import ending
 from resift.evaluation.records import Dataset, Query, select
 from resift.evaluation.scores import Scorer, oracle, rankings, score_candidates
 from resift.evaluation.significance import Float64
-from resift.retrieval.bm25 import BM25
 from resift.training.examples import Example, from_dataset, read_examples
+from resift.training.finding import WordFinder
 
 METRIC = "nDCG@10"
 SHUFFLED = "shuffled (the lines give no order)"
@@ -150,8 +150,8 @@ def _only(dataset: Dataset, keys: set[str]) -> Dataset:
 
 def _with_bm25(dataset: Dataset, depth: int) -> Dataset:
     ids = list(dataset.documents)
-    index = BM25(list(dataset.documents.values()))
-    found = {
-        key: [ids[hit.index] for hit in index.search(query.text, top_k=depth)] for key, query in dataset.queries.items()
-    }
+    places = WordFinder(list(dataset.documents.values())).find(
+        [one.text for one in dataset.queries.values()], top_k=depth
+    )
+    found = {key: [ids[place] for place in some] for key, some in zip(dataset.queries, places, strict=True)}
     return replace(dataset, first_stage=found, first_stage_name="BM25 over character n-grams")

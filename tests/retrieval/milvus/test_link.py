@@ -161,7 +161,7 @@ def test_a_program_that_does_not_close_ends_and_loses_nothing_saved(tmp_path: Pa
         "from resift.retrieval.milvus import MilvusIndex\n"
         "from tests.retrieval.milvus.conftest import Grams\n"
         "index = MilvusIndex.open(sys.argv[1], encoder=Grams())\n"
-        "index.add(np.arange(5), list('abcde'))\n"
+        "index.add(np.arange(5), ['tea'] * 5)\n"
         "index.save(mark=3)\n"
     )
     ran = subprocess.run(

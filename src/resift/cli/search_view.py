@@ -95,7 +95,7 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
     else:
         room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
         start, end = _part(text, query, room, best)
-        line = output.printable(_HEADING.sub(r"\1 · ", text[start:end].strip()))
+        line = output.printable(_HEADING.sub(_after_heading, text[start:end].strip()))
         shown = Text(("…" if start > 0 else "") + line + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)
@@ -105,6 +105,11 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
         if place >= 0:
             shown.stylize("underline", place, place + len(sentence))
     return shown
+
+
+def _after_heading(found: re.Match[str]) -> str:
+    """Return the heading with a dot behind it; spaces beside Chinese would break the line."""
+    return f"{found[1]}·" if cell_len(found[1][-1]) == 2 else f"{found[1]} · "
 
 
 def _part(text: str, query: str, room: int, best: Span | None) -> Span:

@@ -7,7 +7,7 @@ from resift import Pipeline
 from resift.documents import read_documents
 from resift.pipeline import SearchResult
 
-LIBRARY = Path(__file__).parent / "library"  # Markdown, HTML, text and JSON Lines in five languages
+LIBRARY = Path(__file__).parent / "library"  # Markdown, text and JSON Lines in five languages
 QUESTIONS = [
     "自习室里可以吃东西吗？",
     "Wie lange dauert eine Fernleihe?",

@@ -40,7 +40,7 @@ def test_files_become_passages(run_cli: RunCli, folder: str) -> None:
     for query, document in (
         ("借书最多几本", "zh/借阅规则.md"),
         ("متى تفتح المكتبة", "ar/المواعيد.md"),
-        ("Fernleihe", "de/ausleihe.html"),
+        ("Fernleihe", "de/ausleihe.md"),
     ):
         found = json.loads(run_cli("search", folder, query, "--no-rerank", "--json").out)
         assert found["hits"][0]["document"] == document

@@ -61,6 +61,7 @@ def test_where_it_is_from() -> None:
 
 
 def test_a_heading_is_told_from_its_text() -> None:
+    assert "开放时间·周一至周五九点。周六三点。" in shown(found("开放时间\n周一至周五九点。\n周六三点。"))
     assert "Opening hours · We open" in shown(found("Opening hours\nWe open at nine."))
 
 

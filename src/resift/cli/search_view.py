@@ -24,6 +24,9 @@ _LINES = 3
 _INDENT = 4
 _HEADING = re.compile(r"^([^\n]{0,50}\w)\s*\n\s*", re.MULTILINE)
 """A short line that ends in a word: a heading or an item, which is to be told from the sentence behind it."""
+_CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_BETWEEN = re.compile(f"(?<=[{_CJK}]) (?=[{_CJK}])")
+"""What is left of a line break in Chinese and Japanese, where the terminal's line would break again."""
 _MARKED = "bold yellow"
 
 
@@ -95,7 +98,7 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
     else:
         room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
         start, end = _part(text, query, room, best)
-        line = output.printable(_HEADING.sub(_after_heading, text[start:end].strip()))
+        line = _BETWEEN.sub("", output.printable(_HEADING.sub(_after_heading, text[start:end].strip())))
         shown = Text(("…" if start > 0 else "") + line + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)

@@ -12,9 +12,11 @@ NAMES = [
     "AsyncClient",
     "Client",
     "CrossEncoder",
+    "Embedder",
     "Explanation",
     "FlagReranker",
     "PairScore",
+    "Pipeline",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -25,7 +27,7 @@ NAMES = [
 ]
 HEAVY = [
     "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
-    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack",
+    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack", "faiss", "pymilvus", "jieba",
 ]  # fmt: skip
 
 
@@ -49,6 +51,14 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_the_api_loads_no_framework() -> None:
     assert loaded_by("from resift import Reranker, FlagReranker, CrossEncoder") <= {"numpy", "tokenizers"}
+
+
+def test_the_embedder_loads_no_engine() -> None:
+    assert loaded_by("from resift import Embedder") <= {"numpy", "tokenizers"}
+
+
+def test_a_pipeline_loads_no_store_before_it_is_opened() -> None:
+    assert loaded_by("from resift import Pipeline") <= {"numpy", "tokenizers"}
 
 
 def test_the_client_loads_no_engine() -> None:

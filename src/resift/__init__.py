@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from resift.client.client import AsyncClient, Client
     from resift.compat.cross_encoder import CrossEncoder
     from resift.compat.flag import FlagReranker
+    from resift.embedding.embedder import Embedder
     from resift.errors import ResiftError, ResiftWarning
     from resift.explanation import Explanation
+    from resift.pipeline.pipeline import Pipeline
     from resift.reranker import Reranker
     from resift.types import PairScore, RankedDocument, ScoreInfo, Window, Windows
 
@@ -20,9 +22,11 @@ __all__ = [
     "AsyncClient",
     "Client",
     "CrossEncoder",
+    "Embedder",
     "Explanation",
     "FlagReranker",
     "PairScore",
+    "Pipeline",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -35,9 +39,11 @@ _HOME = {
     "AsyncClient": "client.client",
     "Client": "client.client",
     "CrossEncoder": "compat.cross_encoder",
+    "Embedder": "embedding.embedder",
     "Explanation": "explanation",
     "FlagReranker": "compat.flag",
     "PairScore": "types",
+    "Pipeline": "pipeline.pipeline",
     "RankedDocument": "types",
     "Reranker": "reranker",
     "ResiftError": "errors",

@@ -30,12 +30,12 @@ def test_scores_are_bm25_by_its_definition(query: str, k1: float, b: float) -> N
     hits = BM25(TEXTS, k1=k1, b=b).search(query, top_k=10)
     assert hits
     for hit in hits:
-        assert hit.score == pytest.approx(lucene_score(query, hit.index, k1=k1, b=b), rel=1e-5)
+        assert hit.score == pytest.approx(lucene_score(query, hit.id, k1=k1, b=b), rel=1e-5)
 
 
 def test_hits_are_sorted_and_ties_keep_the_order_of_the_corpus() -> None:
     hits = BM25(["same text", "other words", "same text", "same text"]).search("same", top_k=9)
-    assert [hit.index for hit in hits] == [0, 2, 3]
+    assert [hit.id for hit in hits] == [0, 2, 3]
     assert [hit.score for hit in BM25(TEXTS).search("black tea", top_k=9)] == sorted(
         (hit.score for hit in BM25(TEXTS).search("black tea", top_k=9)), reverse=True
     )
@@ -48,12 +48,12 @@ def test_top_k_cuts_the_list() -> None:
 
 
 def test_documents_that_share_nothing_are_not_hits() -> None:
-    assert [hit.index for hit in BM25(TEXTS).search("coffee", top_k=9)] == [1]
+    assert [hit.id for hit in BM25(TEXTS).search("coffee", top_k=9)] == [1]
     assert BM25(TEXTS).search("квас", top_k=9) == []
 
 
 def test_one_character_finds_the_chinese_word_that_holds_it() -> None:
-    assert [hit.index for hit in BM25(["黑狗", "白猫"]).search("猫", top_k=9)] == [1]
+    assert [hit.id for hit in BM25(["黑狗", "白猫"]).search("猫", top_k=9)] == [1]
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "..."]])

@@ -19,6 +19,8 @@ from resift.cli.options import Opener, open_reranker
 from resift.errors import ResiftError
 
 COMMANDS = {
+    "index": "make a folder of documents that can be searched, or bring it up to date",
+    "search": "find passages in such a folder: recall, fusion, rerank; with or without a query on the command line",
     "rank": "put documents in order for a query",
     "score": "score the (query, document) pairs of a file",
     "serve": "answer reranking requests over HTTP, in the shapes that clients know",

@@ -1,1 +1,23 @@
 """From a question to the right passage: recall, fusion, rerank, over one folder."""
+
+from resift.pipeline.pipeline import Pipeline
+from resift.pipeline.records import (
+    Changes,
+    FoundPassage,
+    PipelineInfo,
+    SearchResult,
+    Stage,
+    StoredDocument,
+    StoreInfo,
+)
+
+__all__ = [
+    "Changes",
+    "FoundPassage",
+    "Pipeline",
+    "PipelineInfo",
+    "SearchResult",
+    "Stage",
+    "StoreInfo",
+    "StoredDocument",
+]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from resift.calibration.choosing import AUTO
 from resift.errors import InputError
 from resift.server.settings import Limits, ModelSettings, Settings
 
@@ -174,7 +175,7 @@ def _read_model(path: Path, place: int, table: Mapping[str, Any]) -> Mapping[str
     for name, value in table.items():
         if name not in MODEL_OPTIONS:
             raise _unknown(f"{path}: unknown setting {name} of model {place}", name, MODEL_OPTIONS)
-        read[name] = check(MODEL_OPTIONS[name], value, f"{path}: {name} of model {place}")
+        read[name] = _beside(path, check(MODEL_OPTIONS[name], value, f"{path}: {name} of model {place}"))
     model = read.get("model")
     if model is not None and (folder := path.parent / Path(model).expanduser()).is_dir():
         read["model"] = str(folder)
@@ -279,8 +280,8 @@ def _convert(kind: type, value: object) -> object:
 
 
 def _beside(path: Path, value: object) -> object:
-    """Paths in a file are meant from its folder."""
-    return path.parent / value.expanduser() if isinstance(value, Path) else value
+    """Paths in a file are meant from its folder; the word `auto` is none."""
+    return path.parent / value.expanduser() if isinstance(value, Path) and value != Path(AUTO) else value
 
 
 def _unknown(message: str, name: str, names: object) -> InputError:

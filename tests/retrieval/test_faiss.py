@@ -130,33 +130,50 @@ def test_among(kind: Kind, share: float) -> None:
     assert index.search_vector(vectors[400], top_k=5, among=[]) == []
 
 
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_equal_vectors_hide_nothing(kind: Kind, storage: Storage) -> None:
+    """A footer that stands in every other passage: FAISS' graph alone finds a third of the others less then."""
+    vectors = clusters(20, 1500)
+    vectors[::2] = vectors[0]
+    ids = np.random.default_rng(21).permutation(1500)
+    index = FaissIndex(dimension=32, kind=kind, storage=storage, buffer=200)
+    index.add_vectors(ids[:1000], vectors[:1000])
+    index.add_vectors(ids[1000:], vectors[1000:])
+    index.delete(ids[:100])
+    assert (index.info.settled, len(index)) == (1500, 1400)
+    hits = index.search_vectors(vectors[101::8], top_k=1)
+    assert np.mean([one[0].id == i for one, i in zip(hits, ids[101::8], strict=True)]) >= 0.99
+    footers = sorted(ids[100::2].tolist())
+    assert [hit.id for hit in index.search_vector(vectors[0], top_k=20)] == footers[:20]
+    assert [hit.id for hit in index.search_vector(vectors[0], top_k=20, among=footers[7:])] == footers[7:27]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind) -> None:
-    vectors = clusters(11, 4000)
+    vectors = clusters(11, 2000)
     index = FaissIndex(dimension=32, kind=kind, buffer=100)
     index.add_vectors(range(100), vectors[:100])
     assert (index.info.settled, index.info.recent) == (0, 100)
     index.add_vectors([100], vectors[100:101])
     first = index.info
     assert (first.settled, first.recent) == (101, 0)
-    index.add_vectors(range(101, 4000), vectors[101:])
+    index.add_vectors(range(101, 2000), vectors[101:])
     later = index.info
-    assert later.settled == 4000
+    assert later.settled == 2000
     if kind == "ivf":
         assert first.nlist == 2
-        assert later.nlist == 4000 // 39
-    index.delete(range(1000))
-    assert index.info.settled == 4000
-    index.delete([1000])
-    assert (index.info.settled, len(index)) == (2999, 2999)
-    assert index.search_vector(vectors[2000], top_k=1)[0].id == 2000
-    assert {hit.id for query in vectors[:50] for hit in index.search_vector(query, top_k=10)} & set(
-        range(1001)
-    ) == set()
-    index.delete(range(3000))
-    index.delete(range(3950))
+        assert later.nlist == 2000 // 39
+    index.delete(range(500))
+    assert index.info.settled == 2000
+    index.delete([500])
+    assert (index.info.settled, len(index)) == (1499, 1499)
+    assert index.search_vector(vectors[1200], top_k=1)[0].id == 1200
+    assert {hit.id for query in vectors[:50] for hit in index.search_vector(query, top_k=10)} & set(range(501)) == set()
+    index.delete(range(1500))
+    index.delete(range(1950))
     assert (index.info.settled, index.info.recent, len(index)) == (0, 50, 50)
-    index.delete(range(4000))
+    index.delete(range(2000))
     assert len(index) == 0
     assert index.search_vector(vectors[0], top_k=5) == []
 
@@ -173,7 +190,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(steps=STEPS, buffer=st.integers(1, 20))
 def test_any_history_gives_the_dictionary(
     kind: Kind, steps: list[Step], buffer: int, tmp_path_factory: pytest.TempPathFactory
@@ -240,15 +257,15 @@ def test_a_save_writes_what_is_new(tmp_path: Path) -> None:
     base = {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir() if one.name.startswith(("base", "ids"))}
     assert len(base) == 2
     tails = []
-    for one in range(100):
+    for one in range(60):
         index.add_vectors([2000 + one], clusters(one, 1))
         index.save(mark=2 + one)
         tails.append(sum(file.name.startswith("tail") for file in tmp_path.iterdir()))
     assert {
         one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir() if one.name.startswith(("base", "ids"))
     } == base
-    assert max(tails) <= 7
-    assert len(FaissIndex.open(tmp_path)) == 1100
+    assert max(tails) <= 6
+    assert len(FaissIndex.open(tmp_path)) == 1060
 
 
 def test_readers_keep_what_they_opened(tmp_path: Path) -> None:
@@ -378,6 +395,26 @@ def test_an_encoder_that_changes_its_dimension() -> None:
     assert len(index) == 1
 
 
+def test_a_change_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FaissIndex(dimension=D, buffer=10)
+    model = dict(enumerate(grid(30, 10)))
+    index.add_vectors(list(model), np.array(list(model.values())))
+    before = index.info
+
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("resift.retrieval.faiss_base.build", full)
+        with pytest.raises(MemoryError):
+            index.add_vectors(range(3, 30), np.ones((27, D)))
+    assert index.info == before
+    query = grid(31, 1)[0]
+    assert index.search_vector(query, top_k=9) == expected(model, query, 9)
+    index.delete([3, 4])
+    assert len(index) == before.documents - sum(bool(model[one].any()) for one in (3, 4))
+
+
 def test_in_memory_then_in_a_folder(tmp_path: Path) -> None:
     index = FaissIndex(encoder=letters)
     index.add([1], ["abc"])
@@ -455,8 +492,8 @@ while True:
 def test_a_killed_writer_leaves_its_last_save(kind: Kind, tmp_path: Path) -> None:
     """Whenever it dies: the folder opens, holds what was acknowledged, and is what its mark says."""
     FaissIndex.open(tmp_path, dimension=8, kind=kind, buffer=30).close()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for turn in range(3):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    for turn in range(2):
         with subprocess.Popen(
             [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
         ) as process:

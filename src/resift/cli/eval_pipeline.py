@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,9 @@ def read_with_pipeline(folder: str, *, queries: Path, qrels: Path, depth: int) -
     asked, judged = read_queries(queries), read_qrels(qrels)
     with Pipeline(folder, reranker=False, writable=False) as pipeline:
         whole = _of_documents(pipeline, judged)
-        output.note(f"{folder}: {', '.join(store.name for store in pipeline.info.stores)}, the first {depth} for each query")
+        output.note(
+            f"{folder}: {', '.join(store.name for store in pipeline.info.stores)}, the first {depth} for each query"
+        )
         run, texts, owners = _find(pipeline, asked, depth, whole)
         name = f"{', '.join(store.name for store in pipeline.info.stores)} of {Path(folder).name}"
     moved = {key: _moved(grades, run.get(key, ()), owners) for key, grades in judged.items()} if whole else judged
@@ -90,7 +92,7 @@ def _of_documents(pipeline: Pipeline, judged: Qrels) -> bool:
     return known >= passages
 
 
-def _moved(grades: Mapping[str, int], found: Run | list[str] | tuple[str, ...], owners: Mapping[str, str]) -> dict[str, int]:
+def _moved(grades: Mapping[str, int], found: Sequence[str], owners: Mapping[str, str]) -> dict[str, int]:
     """Return the judgements with the passage that was found in the place of its document."""
     passage = {owners[one]: one for one in found}
     return {passage.get(document, document): grade for document, grade in grades.items()}

@@ -1,7 +1,8 @@
 """Which part of a passage is shown, and which of its words are those of the query: in any script, without a list.
 
-Words match when they are equal, when one holds the other (`Haus` in `Krankenhaus`, `سعر` in `السعر`) or when they begin
-alike (`heating`, `heated`). Scripts without spaces match by pairs of characters.
+Words match when they are equal, when the text's word holds the query's (`Krankenhaus` for `Haus`, `السعر` for `سعر`) or
+when they begin alike (`heated` for `heating`). Scripts without spaces match by pairs of characters. Beside longer words
+of a query, its short ones in small letters are no matches: they are `the`, `wie` and `для`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ from itertools import pairwise
 from resift.text.sentences import DENSE, Span, sentences
 
 _DENSE = re.compile(f"[{DENSE}]")
-_HELD = 3
-"""Letters of a word that counts within another."""
+_HELD = 4
+"""Letters of a word of the query that counts within another."""
+_MOST = 0.55
+"""The part of a word of the query that is a match by itself: `سعر` for `السعر`, `heat` for `heating`."""
+_SHORT = 3
+"""Letters of a word that says little beside longer ones."""
+_ALPHABETS_END = "\u0590"
+"""Latin, Greek, Cyrillic and Armenian come before; in Hebrew and Arabic three letters are a root."""
+_LONGEST_WORD = 25
 _ALIKE = 5
 """Letters that two words begin with to be taken for forms of one."""
 
 
 def matches(text: str, query: str) -> list[Span]:
     """Return the [start, end) characters of the text that match the query, in order, none touching the next."""
-    asked = [_folded(query[start:end]) for start, end, dense in _words(query) if not dense]
+    asked = _asked(query)
     pairs = {pair for start, end, dense in _words(query) if dense for pair in _pairs(query[start:end])}
     alone = {query[start:end] for start, end, dense in _words(query) if dense and end - start == 1}
     found: list[Span] = []
@@ -44,18 +52,35 @@ def excerpt(text: str, query: str, *, limit: int) -> Span:
     for start in starts:
         held = {_folded(text[a:b]) for a, b in spans if start <= a and b <= start + limit}
         worth = sum(map(len, held))
-        if worth > best:
+        if worth > best or worth == best > 0:  # of equal ones the last: it begins with the query's words
             best, place = worth, start
-    return place, min(len(text), place + limit)
+    return place, ending(text, place, place + limit)
+
+
+def ending(text: str, start: int, end: int) -> int:
+    """Return where to stop before `end`: behind a word, where one ends not long before."""
+    if end >= len(text):
+        return len(text)
+    space = text.rfind(" ", max(start + 1, end - _LONGEST_WORD), end + 1)
+    return end if space < 0 else space
+
+
+def _asked(query: str) -> list[str]:
+    """Return the words of a query that are worth marking, in scripts with spaces."""
+    words = [query[start:end] for start, end, dense in _words(query) if not dense]
+    telling = [word for word in words if not (len(word) <= _SHORT and word.islower() and word < _ALPHABETS_END)]
+    return [_folded(word) for word in telling or words]
 
 
 def _match(word: str, asked: str) -> bool:
     if word == asked:
         return True
-    short, long = sorted((word, asked), key=len)
-    if len(short) >= _HELD and short in long and len(short) * 3 >= len(long):
+    least = _HELD if asked < _ALPHABETS_END else _HELD - 1
+    if len(asked) >= least and asked in word and len(asked) * 3 >= len(word):
         return True
-    return len(short) >= _ALIKE and word[:_ALIKE] == asked[:_ALIKE]
+    if len(word) >= _HELD - 1 and word in asked and len(word) >= _MOST * len(asked):
+        return True
+    return min(len(word), len(asked)) >= _ALIKE and word[:_ALIKE] == asked[:_ALIKE]
 
 
 def _dense_matches(text: str, start: int, end: int, pairs: set[str], alone: set[str]) -> Iterator[Span]:

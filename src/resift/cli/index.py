@@ -1,8 +1,8 @@
-"""Make a folder that `resift search` finds passages in, or bring it up to date.
+r"""Make a folder that `resift search` finds passages in, or bring it up to date.
 
   resift index my-index docs/ handbook.pdf                      text, Markdown, HTML, PDF, JSON Lines, CSV ...
   resift index my-index docs/ --sync                            again later: what is gone from docs/ is deleted
-  resift index shop products.csv --id-field sku --template 'Title: {title}\\nBrand: {brand}'
+  resift index shop products.csv --id-field sku --template 'Title: {title}\nBrand: {brand}'
   resift index notes docs/ --stores bm25,faiss                  by meaning too, across languages
   zcat rows.jsonl.gz | resift index my-index -                  rows of standard input, JSON Lines
   resift index my-index --info
@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from resift.documents import Chunking, Columns, Document
     from resift.pipeline import Changes, Pipeline, PipelineInfo
 
-_MADE = ("stores", "encoder", "analyzer", "faiss_kind", "milvus", "fusion", "weights")
-_CUT = ("chunk_size", "chunk_overlap")
-_READ = ("template", "id_field", "text_field", "title_field")
-"""Options of a folder, which it keeps."""
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `resift index`."""
@@ -45,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="*", metavar="SOURCE", help="files and folders; - is standard input")
     parser.add_argument("--sync", action="store_true", help="delete the documents that are not in the SOURCEs")
     parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be read, and say so")
+    parser.add_argument("--encoding", metavar="NAME", help="of all text files (default: found out, file by file)")
     parser.add_argument("--delete", nargs="+", metavar="ID", default=[], help="delete documents")
     parser.add_argument("--compact", action="store_true", help="give the space of what was deleted back")
     parser.add_argument("--info", action="store_true", help="show what is in the folder")
@@ -81,10 +78,13 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
         raise InputError(f"nothing to do with {args.folder}", hint="name files to add, or --info, --delete, --compact")
     if args.sync and not args.sources:
         raise InputError("--sync compares the folder with SOURCEs, and there are none")
+    if there:
+        _check_options(args)
+    for source in args.sources:  # now, not when a folder was made for nothing
+        if source != STDIN and not Path(source).exists():
+            raise InputError(f"{source}: there is no such file or folder")
     try:
-        with _opened(args, there) as pipeline:
-            if there:
-                _check_options(args, pipeline)
+        with _opened(args, there) as pipeline, _undone(args.folder, pipeline, there):
             _work(args, pipeline, fresh=not there)
     except OSError as error:
         if isinstance(error, ResiftError):
@@ -114,22 +114,37 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
     )
 
 
+@contextmanager
+def _undone(folder: Path, pipeline: Pipeline, there: bool) -> Iterator[None]:
+    """Take a new folder away where nothing came into it: the next try may have other options."""
+    try:
+        yield
+    except BaseException:
+        if not there and len(pipeline) == 0:
+            pipeline.close()
+            shutil.rmtree(folder)
+        raise
+
+
 def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
     summary: dict[str, Any] = {"folder": str(args.folder)}
-    skipped: list[str] = []
+    left = _Left()
     if args.delete:
         summary["deleted"] = _delete(args, pipeline)
     if args.sources:
-        changes = _index(args, pipeline, skipped)
+        changes = _index(args, pipeline, left)
         deleted = changes.deleted + summary.get("deleted", 0)
-        summary |= {**asdict(changes), "deleted": deleted, "skipped": skipped}
+        summary |= {**asdict(changes), "deleted": deleted, "skipped": left.errors, "passed_over": dict(left.reasons)}
     if args.compact:
         summary["forgotten"] = pipeline.compact()
     if args.info:
         _show_info(pipeline.info, args)
         return
-    for message in skipped:
+    for message in left.errors:
         output.note(f"skipped: {output.printable(message)}")
+    if left.reasons:
+        counted = ", ".join(f"{count} {reason}" for reason, count in left.reasons.most_common())
+        output.note(f"files left out: {output.printable(counted)}")
     if args.json:
         output.write_json(summary)
     else:
@@ -139,14 +154,14 @@ def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
 
 
 def _delete(args: argparse.Namespace, pipeline: Pipeline) -> int:
-    missing = [name for name in args.delete if pipeline.get(name) is None]
-    if missing:
-        raise InputError(f"{args.folder} has no document {missing[0]!r}", hint="nothing was deleted")
+    for name in args.delete:
+        if pipeline.get(name) is None:
+            output.note(f"not there: {output.printable(name)}")
     return pipeline.delete(args.delete)
 
 
-def _index(args: argparse.Namespace, pipeline: Pipeline, skipped: list[str]) -> Changes:
-    documents = _read(args, pipeline, skipped)
+def _index(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Changes:
+    documents = _read(args, pipeline, left)
     with _progress() as show:
         if args.sync:
             return pipeline.sync(documents, progress=show)
@@ -182,8 +197,173 @@ def _sentence(summary: dict[str, Any]) -> str:
         counted.append(f"{summary['empty']} without text")
     line = f"{summary['folder']}: {', '.join(counted)}" if counted else str(summary["folder"])
     if "passages" in summary:
-        rate = summary["passages"] / max(summary["seconds"], 1e-9)
-        line += f"; {summary['passages']} passages in {summary['seconds']:.1f} s ({rate:.0f} a second)"
+        seconds = summary["seconds"]
+        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 else ""
+        line += f"; {summary['passages']} passages in {seconds:.1f} s{rate}"
     if "forgotten" in summary:
         line += f"; {summary['forgotten']} passages forgotten"
     return line
+
+
+def _read(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Iterator[Document]:
+    """Yield the documents of the sources, as the folder's rows are read."""
+    from resift.documents import read_documents
+
+    columns = pipeline.info.columns
+    files = [source for source in args.sources if source != STDIN]
+    on_error = left.failed if args.skip_bad else None
+    if files:
+        yield from read_documents(
+            files, columns=columns, encoding=args.encoding, on_error=on_error, on_skip=left.passed_over
+        )
+    if STDIN in args.sources:
+        yield from _read_rows(columns, BadLines(STDIN, skip=args.skip_bad), left.errors)
+    if args.sync and left.errors:
+        raise InputError(
+            f"{len(left.errors)} of the files and rows could not be read, so nothing was deleted: {left.errors[0]}",
+            hint="correct them or take them away, and run it again; without --sync the others are added",
+        )
+
+
+class _Left:
+    """What was not read: broken files and rows, and files that are none of ours."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.reasons: Counter[str] = Counter()
+
+    def failed(self, error: InputError) -> None:
+        self.errors.append(error.message)
+
+    def passed_over(self, _: str, reason: str) -> None:
+        self.reasons[reason] += 1
+
+
+def _read_rows(columns: Columns, bad: BadLines, skipped: list[str]) -> Iterator[Document]:
+    """Yield the rows of standard input as they come: there may be more than memory holds."""
+    from resift.documents import as_document
+
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+            yield as_document(row, columns=columns, source=f"{bad.name}:{number}")
+        except (ValueError, RecursionError) as error:  # InputError is one of the former
+            bad.report(number, error.message if isinstance(error, InputError) else f"not JSON: {error}")
+            skipped.append(bad.skipped[-1])
+
+
+def _chunking(args: argparse.Namespace) -> Chunking:
+    from resift.documents import Chunking
+
+    default = Chunking()
+    size = default.size if args.chunk_size is None else args.chunk_size
+    usual = min(default.overlap, size // 10)
+    return Chunking(size=size, overlap=usual if args.chunk_overlap is None else args.chunk_overlap)
+
+
+def _columns(args: argparse.Namespace) -> Columns:
+    from resift.documents import Columns
+    from resift.text.template import Template
+
+    template = read_template(args)
+    return Columns(
+        id=args.id_field,
+        text=args.text_field,
+        title=args.title_field,
+        template=None if template is None else Template(template),
+    )
+
+
+def _weights(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    weights = {}
+    for part in _names(text):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"--weights has {part!r}, expected a store and a number", hint="bm25=2,faiss=1") from None
+    return weights
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise InputError where an option says something else than the folder was made with."""
+    from resift.pipeline.config import read
+
+    config = read(args.folder)
+    options = {name: value for store in config.stores.values() for name, value in store.items()}
+    template = config.columns.template
+    known: dict[str, object] = {
+        "stores": list(config.stores),
+        "encoder": config.encoder,
+        "analyzer": options.get("analyzer"),
+        "faiss_kind": options.get("kind"),
+        "milvus": options.get("uri"),
+        "fusion": config.fusion,
+        "weights": dict(config.weights),
+        "chunk_size": config.chunking.size,
+        "chunk_overlap": config.chunking.overlap,
+        "id_field": config.columns.id,
+        "text_field": config.columns.text,
+        "title_field": config.columns.title,
+        "template": None if template is None else template.source,
+    }
+    given = {name: getattr(args, name) for name in known} | {
+        "stores": _names(args.stores) or None,
+        "weights": _weights(args.weights),
+        "template": read_template(args),
+    }
+    for name, value in given.items():
+        if value is not None and value != known[name]:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} is {value!r}, and {args.folder} was made with {known[name]!r}",
+                hint="leave the option out, or index everything again in a new folder",
+            )
+
+
+def info_lines(info: PipelineInfo) -> list[str]:
+    """Return what is in a folder, for people."""
+    columns = info.columns
+    fields = {"id": columns.id, "text": columns.text, "title": columns.title}
+    named = [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    if columns.template is not None:
+        named.append(f"template: {columns.template.source!r}")
+    lines = [
+        f"folder      {info.folder}, {output.size(info.bytes)}",
+        f"documents   {info.documents}, in {info.passages} passages"
+        + (f"; {info.waste} passages of deleted ones (--compact)" if info.waste else ""),
+    ]
+    for store in info.stores:
+        size = "" if store.bytes is None else f", {output.size(store.bytes)}"
+        behind = f", {store.behind} changes behind" if store.behind else ""
+        lines.append(f"store       {store.name}: {store.passages} passages{size}{behind}")
+    if info.encoder is not None:
+        lines.append(f"encoder     {info.encoder}")
+    if len(info.stores) > 1:
+        weights = "".join(f", {name} {value:g}" for name, value in info.weights.items())
+        lines.append(f"fusion      {info.fusion}{weights}")
+    lines.append(f"passages    up to {info.chunking.size} characters, {info.chunking.overlap} of them shared")
+    if named:
+        lines.append(f"rows        {', '.join(named)}")
+    return lines
+
+
+def _show_info(info: PipelineInfo, args: argparse.Namespace) -> None:
+    if args.json:
+        output.write_json(_plain(asdict(info)))
+        return
+    for line in info_lines(info):
+        output.write(output.printable_line(line))
+
+
+def _plain(value: Any) -> Any:
+    """Return a record's values as JSON has them; a template is its text."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return getattr(value, "source", value)

@@ -27,7 +27,9 @@ def read_queries(source: str, *, bad: BadLines, kind: str | None = None) -> list
     header, or id and text on each line. Raises InputError for two queries of one id.
     """
     kind = choose_format(source, kind, stdin="txt")
-    rows = _tab_rows(source, bad) if kind == "tsv" else ((one.line, one.value) for one in read_rows(source, kind, bad=bad))
+    rows = (
+        _tab_rows(source, bad) if kind == "tsv" else ((one.line, one.value) for one in read_rows(source, kind, bad=bad))
+    )
     queries: dict[str, Query] = {}
     for line, value in rows:
         found = _query(line, value)

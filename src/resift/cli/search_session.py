@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,101 +50,140 @@ class Session:
     """A pipeline that is being opened, and how it is asked."""
 
     def __init__(self, open_pipeline: Callable[[], Pipeline], asking: Asking, look: Look, *, console: Console) -> None:
-        self._open = open_pipeline
         self._asking = asking
         self._look = look
         self._console = console
         self._last: SearchResult | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="resift-open")
+        self._opening = self._thread.submit(open_pipeline)
 
     def run(self, read: Reader) -> int:
-        """Read and answer lines until there is no more."""
+        """Read and answer lines until there is no more; then the pipeline is closed."""
         output.note("Ask, or :help. Ctrl-D ends.")
-        with ThreadPoolExecutor(1, thread_name_prefix="resift-open") as thread:
-            opening = thread.submit(self._open)
-            try:
-                while (line := _line(read)) is not None:
-                    if line in (":quit", ":q", ":exit"):
-                        break
-                    self._answer(line, opening)
-            finally:
-                if not opening.cancel() and opening.exception() is None:
-                    opening.result().close()
+        try:
+            while (line := _line(read)) is not None:
+                if line in (":quit", ":q", ":exit"):
+                    break
+                self._answer(line)
+        finally:
+            if not self._opening.cancel() and self._opening.exception() is None:
+                self._opening.result().close()
+            self._thread.shutdown()
         return 0
 
-    def _answer(self, line: str, opening: Future[Pipeline]) -> None:
-        """Answer a line; whatever is wrong with it is said, and the next may come."""
-        if not line:
-            return
-        if not opening.done():
+    def _pipeline(self) -> Pipeline:
+        """Wait until it is open; raises what opening it raises."""
+        if not self._opening.done():
             output.note("loading ...")
-        pipeline = opening.result()  # what cannot be opened ends the session
+        try:
+            return self._opening.result()
+        except ResiftError as error:
+            raise _CannotOpen from error
+
+    def _answer(self, line: str) -> None:
+        """Answer a line; whatever is wrong with it is said, and the next may come."""
         try:
             if line.startswith(":"):
-                self._command(line, pipeline)
-            else:
-                self._search(line, pipeline)
+                self._command(line)
+            elif line:
+                self._search(line)
+        except _CannotOpen as error:
+            assert error.__cause__ is not None
+            raise error.__cause__ from None
         except ResiftError as error:
             output.report(error.message, hint=error.hint)
         except KeyboardInterrupt:
             output.note("interrupted")
 
-    def _search(self, query: str, pipeline: Pipeline) -> None:
+    def _search(self, query: str) -> None:
+        pipeline = self._pipeline()
         pipeline.refresh()  # somebody else may write
         (result,) = self._asking.ask(pipeline, [query])
         self._last = result
         show_result(result, self._console, self._look)
         output.note(stages_line(result))
 
-    def _command(self, line: str, pipeline: Pipeline) -> None:
+    def _command(self, line: str) -> None:
         name, _, rest = line[1:].strip().partition(" ")
-        rest = rest.strip()
-        if name in ("help", "h", "?"):
-            output.note(HELP)
-        elif name == "info":
-            self._info(pipeline)
-        elif name == "open":
-            self._show_passage(pipeline, _whole(rest, "open"))
-        elif name in ("k", "depth", "recall"):
-            field = "top_k" if name == "k" else name
-            self._asking = replace(self._asking, **{field: _whole(rest, name)})
-        elif name == "where":
-            self._asking = replace(self._asking, where=read_conditions(rest.split()))
-        elif name == "rerank":
-            self._asking = replace(self._asking, rerank=_switch(rest, name))
-        elif name == "explain":
-            on = _switch(rest, name)
-            self._asking = replace(self._asking, explain=_EXPLAINED if on else 0)
-            self._look = replace(self._look, why=on)
-        elif name == "full":
-            self._look = replace(self._look, full=_switch(rest, name))
-        elif name == "show":
-            self._look = replace(self._look, fields=[one.strip() for one in rest.split(",") if one.strip()])
-        else:
+        command = _COMMANDS.get(name)
+        if command is None:
             raise InputError(f"there is no command :{name}", hint=":help lists them; a query does not begin with ':'")
+        command(self, rest.strip())
 
-    def _info(self, pipeline: Pipeline) -> None:
+    def _help(self, _: str) -> None:
+        output.note(HELP)
+
+    def _count(self, text: str) -> None:
+        self._asking = replace(self._asking, top_k=_whole(text, "k"))
+
+    def _depth(self, text: str) -> None:
+        self._asking = replace(self._asking, depth=_whole(text, "depth"))
+
+    def _recall(self, text: str) -> None:
+        self._asking = replace(self._asking, recall=_whole(text, "recall"))
+
+    def _where(self, text: str) -> None:
+        self._asking = replace(self._asking, where=read_conditions(_conditions(text)))
+
+    def _rerank(self, text: str) -> None:
+        self._asking = replace(self._asking, rerank=_switch(text, "rerank"))
+
+    def _explain(self, text: str) -> None:
+        on = _switch(text, "explain")
+        self._asking = replace(self._asking, explain=_EXPLAINED if on else 0)
+        self._look = replace(self._look, why=on)
+
+    def _full(self, text: str) -> None:
+        self._look = replace(self._look, full=_switch(text, "full"))
+
+    def _show(self, text: str) -> None:
+        self._look = replace(self._look, fields=[one.strip() for one in text.split(",") if one.strip()])
+
+    def _info(self, _: str) -> None:
         from resift.cli.index import info_lines
 
-        for line in info_lines(pipeline.info):
+        for line in info_lines(self._pipeline().info):
             output.note(line)
         asked = self._asking
         rerank = f"the best {asked.depth} reranked" if asked.rerank else "not reranked"
         where = "" if asked.where is None else f", where {asked.where}"
         output.note(f"asked       {asked.top_k} passages, recall {asked.recall}, {rerank}{where}")
 
-    def _show_passage(self, pipeline: Pipeline, place: int) -> None:
+    def _open(self, text: str) -> None:
+        place = _whole(text, "open")
         if self._last is None or place > len(self._last):
             raise InputError(f"there is no passage {place} in the last answer")
         hit = self._last[place - 1]
+        from resift.pipeline.searching import joined
+
+        pipeline = self._pipeline()
         document = pipeline.get(hit.document)
         if document is None:
             raise InputError(f"the document {hit.document!r} was deleted meanwhile")
-        at = hit.passage.place
-        around = [one for one in document.passages if abs(one.place - at) <= _NEIGHBOURS]
+        around = [one for one in document.passages if abs(one.place - hit.passage.place) <= _NEIGHBOURS]
         output.write(output.printable(f"{hit.id}  {hit.source}"))
-        for one in around:
-            output.write("")
-            output.write(output.printable_lines(one.text))
+        output.write(output.printable_lines(joined(around, overlap=pipeline.info.chunking.overlap)))
+
+
+_COMMANDS: dict[str, Callable[[Session, str], None]] = {
+    "help": Session._help,
+    "h": Session._help,
+    "?": Session._help,
+    "k": Session._count,
+    "depth": Session._depth,
+    "recall": Session._recall,
+    "where": Session._where,
+    "rerank": Session._rerank,
+    "explain": Session._explain,
+    "full": Session._full,
+    "show": Session._show,
+    "open": Session._open,
+    "info": Session._info,
+}
+
+
+class _CannotOpen(Exception):
+    """What opening the pipeline raised: it ends the session, where other errors do not."""
 
 
 def _line(read: Reader) -> str | None:
@@ -156,6 +196,13 @@ def _line(read: Reader) -> str | None:
         except EOFError:
             output.note("")
             return None
+
+
+def _conditions(text: str) -> list[str]:
+    """Return the conditions of a line: spaces part them, but around signs and in quotation marks."""
+    if text.startswith("{"):
+        return [text]
+    return re.findall(r'(?:"[^"]*"|\S)+', re.sub(r"\s*(<=|>=|!=|=|<|>|,)\s*", r"\1", text))
 
 
 def _whole(text: str, name: str) -> int:

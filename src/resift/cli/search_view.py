@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from resift.cli import output
-from resift.cli.highlights import excerpt, matches
+from resift.cli.highlights import ending, excerpt, matches
+from resift.text.sentences import Span, sentences
 
 if TYPE_CHECKING:
     from resift.explanation import Explanation
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _LINES = 3
 """Lines of a passage that are shown."""
 _INDENT = 4
+_HEADING = re.compile(r"^([^\n]{0,50}\w)\s*\n\s*", re.MULTILINE)
+"""A short line that ends in a word: a heading or an item, which is to be told from the sentence behind it."""
+_CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_BETWEEN = re.compile(f"(?<=[{_CJK}]) (?=[{_CJK}])")
+"""What is left of a line break in Chinese and Japanese, where the terminal's line would break again."""
 _MARKED = "bold yellow"
 
 
@@ -68,10 +74,14 @@ def _head(place: int, hit: FoundPassage, last: str) -> Text:
     name = " · ".join(part for part in (title, path) if part)
     page = "" if hit.passage.page is None else f", page {hit.passage.page}"
     shown = Text(f"{place:>2}. ", "bold")
-    shown.append(f"{hit.score:.4g}{stage}  ", "dim")
+    shown.append(f"{_score(hit)}{stage}  ", "dim")
     shown.append(output.printable(name, limit=120) + "  " if name else "", "bold")
     shown.append(output.printable(f"{hit.id}{page}"), "dim cyan")
     return shown
+
+
+def _score(hit: FoundPassage) -> str:
+    return f"{hit.score:.4f}" if hit.stage == "fusion" else f"{hit.score:.3f}"  # those of ranks are small
 
 
 def _fields(hit: FoundPassage, names: Sequence[str]) -> str:
@@ -80,18 +90,48 @@ def _fields(hit: FoundPassage, names: Sequence[str]) -> str:
 
 
 def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
-    text = hit.context if hit.context is not None else hit.text
-    room = max((console.width - _INDENT) * _LINES, 40)
+    """Return the passage, or the part of it with the sentence that carried the score, or with the query's words."""
+    text = hit.text if hit.context is None else hit.context
+    best = _best_place(text, hit.explanation)
     if look.full or hit.context is not None:
-        start, end = 0, len(text)
-        line = output.printable_lines(text)
+        shown = Text(output.printable_lines(text))
     else:
-        start, end = excerpt(text, query, limit=_characters(text, room))
-        line = output.printable(text[start:end])
-    shown = Text(("… " if start > 0 else "") + line + (" …" if end < len(text) else ""))
+        room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
+        start, end = _part(text, query, room, best)
+        line = _BETWEEN.sub("", output.printable(_HEADING.sub(_after_heading, text[start:end].strip())))
+        shown = Text(("…" if start > 0 else "") + line + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)
+    if best is not None:
+        sentence = output.printable(text[best[0] : best[1]])
+        place = shown.plain.find(sentence)
+        if place >= 0:
+            shown.stylize("underline", place, place + len(sentence))
     return shown
+
+
+def _after_heading(found: re.Match[str]) -> str:
+    """Return the heading with a dot behind it; spaces beside Chinese would break the line."""
+    return f"{found[1]}·" if cell_len(found[1][-1]) == 2 else f"{found[1]} · "
+
+
+def _part(text: str, query: str, room: int, best: Span | None) -> Span:
+    if best is None or len(text) <= room:
+        return excerpt(text, query, limit=room)
+    start, end = best
+    spare = max(room - (end - start), 0)
+    begin = max(0, min(start - spare // 2, len(text) - room))
+    begin = next((a for a, _ in sentences(text) if begin <= a <= start), start)
+    return begin, ending(text, begin, begin + room)
+
+
+def _best_place(text: str, explanation: Explanation | None) -> Span | None:
+    """Return where the sentence that carried the score is in the passage; None where it is a heading or unknown."""
+    if explanation is None or explanation.best is None:
+        return None
+    sentence = explanation.sentences[explanation.best].text.strip()
+    place = text.find(sentence)
+    return (place, place + len(sentence)) if place >= 0 and sentence else None
 
 
 def _characters(text: str, room: int) -> int:
@@ -106,15 +146,23 @@ def _explained(found: Explanation) -> Text:
         return Text("no sentence to explain", "dim")
     best = found.sentences[found.best]
     shown = Text("best sentence ", "dim")
-    shown.append(f"{best.contribution:+.4g}  ", "green" if best.contribution > 0 else "red")
-    shown.append(output.printable(best.text, limit=300), "underline")
+    shown.append(f"{best.contribution:+.3f}  ", "green" if best.contribution > 0 else "red")
+    shown.append(output.printable(best.text, limit=100), "dim")
     return shown
 
 
 def _print(console: Console, text: Text) -> None:
-    console.print(Padding(text, (0, 0, 0, _INDENT)))
+    for line in text.wrap(console, max(console.width - _INDENT, 20)):
+        line.rstrip()
+        console.print(Text(" " * _INDENT if line.plain else "") + line)
 
 
 def _duration(seconds: float) -> str:
     milliseconds = seconds * 1000
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+    return (
+        f"{seconds:.2f} s"
+        if seconds >= 1
+        else f"{milliseconds:.0f} ms"
+        if milliseconds >= 10
+        else f"{milliseconds:.1f} ms"
+    )

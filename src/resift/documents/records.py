@@ -35,6 +35,15 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What the reader of a kind of file finds in it."""
+
+    title: str | None
+    blocks: Sequence[Block]
+    fields: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A file, or a row of one, as it was read.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from resift.documents.cells import CellFloat
 from resift.documents.records import Block, Document
 from resift.errors import InputError
 from resift.text.template import Template, document_text, scrub
@@ -89,7 +90,7 @@ def as_json(value: object, name: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {clean(str(key)): as_json(item, name, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -151,7 +152,9 @@ def _find(
 def _id(value: object, name: str) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, float) and value.is_integer():  # numbers of a table with gaps
+    if isinstance(value, CellFloat):
+        value = str(value)
+    elif isinstance(value, float) and value.is_integer():  # numbers of a table with gaps
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InputError(f"the id in {name!r} is {_shown(value)}, expected a text or a whole number")

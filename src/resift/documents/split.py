@@ -118,13 +118,18 @@ class _Packing:
         return best[max(best)][1] if best else last
 
     def _level(self, place: int) -> int:
-        """Return how good it is to begin at a piece; a sentence that runs over a page's end is no beginning."""
-        block = self._blocks[self._of[place]]
-        if place and self._of[place] != self._of[place - 1]:
-            before = self._blocks[self._of[place] - 1]
-            if before.page != block.page and before.kind == block.kind == "text" and _goes_on(before.text):
-                return INSIDE
-        return self._pieces[place].level
+        """Return how good it is to begin at a piece."""
+        number = self._of[place]
+        is_first = place > 0 and self._of[place - 1] < number
+        return INSIDE if is_first and self._goes_on(number) else self._pieces[place].level
+
+    def _goes_on(self, number: int) -> bool:
+        """Say whether a block begins in the midst of the sentence that ran over the page's end."""
+        before, block = self._blocks[number - 1], self._blocks[number]
+        if before.page == block.page or not before.kind == block.kind == "text":
+            return False
+        last = before.text.rstrip()[-1:]
+        return last.isalnum() or last in {",", "，", "、"}
 
     def _header(self, place: int) -> str:
         """Return what a passage that begins at this piece repeats: the header row of a table, or nothing."""
@@ -132,23 +137,19 @@ class _Packing:
         return header if self._pieces[place].start >= len(header) else ""
 
     def _text(self, first: int, end: int) -> str:
-        parts = []
+        text = ""
         while first < end:
             number = self._of[first]
             last = first
             while last + 1 < end and self._of[last + 1] == number:
                 last += 1
-            text = self._blocks[number].text[self._pieces[first].start : self._pieces[last].end].rstrip()
-            text = text.lstrip("\n") if self._blocks[number].kind == "code" else text.lstrip()
-            parts.append(self._header(first) + text if text else "")
+            part = self._blocks[number].text[self._pieces[first].start : self._pieces[last].end].rstrip()
+            part = part.lstrip("\n") if self._blocks[number].kind == "code" else part.lstrip()
+            if part:
+                gap = "" if not text else " " if self._goes_on(number) else GAP
+                text += gap + self._header(first) + part
             first = last + 1
-        return GAP.join(part for part in parts if part)
-
-
-def _goes_on(text: str) -> bool:
-    """Say whether a page's text ends in the midst of a sentence."""
-    last = text.rstrip()[-1:]
-    return last.isalnum() or last in {",", "，", "、", "-"}
+        return text
 
 
 def _header(block: Block, size: int) -> str:

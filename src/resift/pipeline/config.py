@@ -1,6 +1,7 @@
 """`pipeline.json`: what a pipeline's folder was made with, read and checked."""
 
 import json
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 
 from resift.documents import Chunking, Columns
 from resift.errors import InputError, StoreDamaged
+from resift.pipeline.fusing import check_fusion
 from resift.text.template import Template
 
 FILE = "pipeline.json"
@@ -17,7 +19,6 @@ FORMAT = 1
 DENSE = ("faiss", "milvus")
 """Stores that want an encoder."""
 KINDS = ("bm25", "faiss", "milvus")
-FUSIONS = ("rrf", "weighted")
 
 Options: TypeAlias = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ class Config:
         encoder: what `as_encoder` makes the encoder of; None when it is given when the folder is opened.
         chunking: how documents are cut into passages.
         columns: which fields of rows are their id, title and text.
-        fusion: `rrf` or `weighted`, where a search names none.
+        fusion: where a search names none: see `fusing.check_fusion`.
         weights: of the stores in the fusion; those that are not there count 1.
         identity: random; names what is the pipeline's outside its folder, such as a Milvus collection.
     """
@@ -48,13 +49,16 @@ class Config:
         """Check it; raises InputError."""
         if not self.stores:
             raise InputError(f"there are no stores, expected some of {', '.join(KINDS)}, or one of yours")
-        if self.fusion not in FUSIONS:
-            raise InputError(f"fusion is {self.fusion!r}, expected {' or '.join(FUSIONS)}")
-        unknown = [name for name in self.weights if name not in self.stores]
+        check_fusion(self.fusion)
+        self.check_weights(self.weights)
+
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Raise InputError for weights of other stores, or that are no weights."""
+        unknown = [name for name in weights if name not in self.stores]
         if unknown:
             raise InputError(f"weights are for {', '.join(unknown)}, expected some of {', '.join(self.stores)}")
-        if not all(isinstance(value, int | float) and value >= 0 for value in self.weights.values()):
-            raise InputError(f"weights are {dict(self.weights)}, expected numbers of at least 0")
+        if not all(isinstance(one, int | float) and 0 <= one < math.inf for one in weights.values()):
+            raise InputError(f"weights are {dict(weights)}, expected numbers of at least 0")
 
     def place(self, folder: Path, name: str) -> Path | None:
         """Return the store's folder, which is the pipeline's to delete and make again; None where it has none."""

@@ -62,8 +62,8 @@ class Indexing:
             if progress is not None:
                 progress(done)
         with self._turn:
-            if own:
-                self.save()
+            self.catch_up()  # of the last call, where that failed
+            self.save()
         return replace(done, seconds=time.perf_counter() - started)
 
     def delete(self, ids: Iterable[str]) -> int:
@@ -91,20 +91,21 @@ class Indexing:
             gone = [name for some in self._truth.ids(where) for name in some if name not in seen]
             return replace(done, deleted=self.delete(gone), seconds=time.perf_counter() - started)
 
-    def catch_up(self) -> bool:
-        """Bring every store to the last change; returns whether any was behind.
+    def catch_up(self) -> None:
+        """Bring every store to the last change; raises the first failure, after the other stores went on."""
+        failures = self.advance()
+        if failures:
+            raise failures[0]
 
-        Raises the first failure, after the other stores went on.
-        """
+    def advance(self) -> list[Exception]:
+        """Bring every store to the last change; returns what went wrong with those that are not there."""
         with self._turn:
             latest = self._truth.sequence
             behind = [shelf for shelf in self._shelves if shelf.applied < latest]
             failures: list[Exception] = []
             for after in sorted({shelf.applied for shelf in behind}):
                 failures += self._bring([shelf for shelf in behind if shelf.applied == after], after, latest)
-            if failures:
-                raise failures[0]
-            return bool(behind)
+            return failures
 
     def save(self) -> None:
         """Make durable in the stores what they have; the truth is durable anyway."""
@@ -128,7 +129,8 @@ class Indexing:
         with self._turn:
             self.catch_up()
             self.save()
-            count = self._truth.purge(min(shelf.store.mark for shelf in self._shelves))
+            with self._shelves.gate.changing():
+                count = self._truth.purge(min(shelf.store.mark for shelf in self._shelves))
             self._step("purged")
             self._truth.shrink()
             for shelf in self._shelves:

@@ -67,7 +67,7 @@ def open_folder(
         shelves = undo.enter_context(Shelves(found, writable=writable))
         indexing = Indexing(config, truth, shelves, step=step) if writable else None
         if indexing is not None:
-            _bring_up(indexing)
+            _bring_up(indexing, shelves)
         undo.pop_all()
     searching = Searching(config, truth, shelves)
     return Opened(folder, config, means, held, truth, shelves, searching, indexing, lock)
@@ -115,13 +115,18 @@ def describe(opened: Opened) -> PipelineInfo:
     )
 
 
-def _bring_up(indexing: Indexing) -> None:
+def _bring_up(indexing: Indexing, shelves: Shelves) -> None:
     """Catch up with what a crash left; a store that cannot now, for its encoder's server is down, does later."""
-    try:
-        if indexing.catch_up():
-            indexing.save()
-    except OSError as error:
-        warnings.warn(f"a store could not be brought to the last change, and is tried again: {error}", ResiftWarning, 4)
+    indexing.advance()
+    for shelf in shelves:
+        if shelf.failure is not None:
+            warnings.warn(
+                f"searches leave out the store {shelf.name!r} until it takes the last changes, which is tried "
+                f"again with the next one: {shelf.failure}",
+                ResiftWarning,
+                stacklevel=5,
+            )
+    indexing.save()
 
 
 def _bytes(folder: Path) -> int:

@@ -1,12 +1,13 @@
 """What a search is asked for, checked."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resift.errors import InputError, ResiftWarning
-from resift.pipeline.config import FUSIONS
 from resift.pipeline.filters import Where, compiled
+from resift.pipeline.fusing import check_fusion
 
 DEEPEST = 100
 """Passages of a query that are reranked at most, unless the pipeline was opened with another limit."""
@@ -34,12 +35,28 @@ class Request:
             _whole(name, getattr(self, name), least)
         if self.per_document is not None:
             _whole("per_document", self.per_document, 1)
-        if self.fusion is not None and self.fusion not in FUSIONS:
-            raise InputError(f"fusion is {self.fusion!r}, expected {' or '.join(FUSIONS)}")
+        threshold = self.threshold
+        if threshold is not None and (not isinstance(threshold, int | float) or math.isnan(threshold)):
+            raise InputError(f"threshold is {threshold!r}, expected a number")
+        if self.fusion is not None:
+            check_fusion(self.fusion)
         if self.where is not None:
             compiled(self.where)
         if isinstance(self.stores, str):
             raise InputError(f"stores is {self.stores!r}, expected a list of names", hint=f"write [{self.stores!r}]")
+
+
+def check_queries(queries: Sequence[object]) -> None:
+    """Raise InputError for a query that is no text."""
+    for place, query in enumerate(queries):
+        if not isinstance(query, str):
+            raise InputError(f"query {place} is {type(query).__name__}, expected a text")
+
+
+def check_depth(most: int) -> int:
+    """Return the limit of reranking; raises InputError where it is none."""
+    _whole("max_depth", most, 1)
+    return most
 
 
 def capped(depth: int, most: int) -> int:

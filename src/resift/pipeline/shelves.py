@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resift.closing import Closing
+from resift.errors import EngineClosed
 from resift.pipeline.lock import Gate
 from resift.retrieval.protocols import Store
 
@@ -48,6 +49,7 @@ class Shelves(Closing):
         self.gate = Gate()
         self._shelves = list(shelves)
         self._writable = writable
+        self._closed = False
 
     def __iter__(self) -> Iterator[Shelf]:
         return iter(self._shelves)
@@ -62,6 +64,8 @@ class Shelves(Closing):
     def looking(self) -> Iterator[View]:
         """Keep changes out and say what is seen."""
         with self.gate.looking():
+            if self._closed:
+                raise EngineClosed("the pipeline was closed and is used again")
             at = self.at
             yield View(
                 at,
@@ -78,7 +82,9 @@ class Shelves(Closing):
     def close(self) -> None:
         """Close the stores that were opened here."""
         with self.gate.changing():
-            _close(self._shelves)
+            if not self._closed:
+                self._closed = True
+                _close(self._shelves)
 
 
 def _close(shelves: Sequence[Shelf]) -> None:

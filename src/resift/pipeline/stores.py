@@ -124,7 +124,13 @@ def _open(folder: Path, config: Config, name: str, means: Means) -> Shelf:
         from resift.retrieval.milvus import MilvusIndex
 
         server = options.pop("uri", None)
-        given = {"collection": f"resift_{config.identity}", **options, "encoder": means.encoder, "token": means.token}
+        given = {
+            "texts": False,
+            "collection": f"resift_{config.identity}",
+            **options,
+            "encoder": means.encoder,
+            "token": means.token,
+        }
         store = _called(MilvusIndex.open, place if place is not None else server, given)
     return Shelf(name, store, store.mark, folder=place)
 

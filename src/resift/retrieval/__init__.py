@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resift.retrieval.faiss import FaissIndex, FaissInfo
     from resift.retrieval.fusion import FusedHit, rrf, weighted
     from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval.milvus import MilvusIndex, MilvusRetriever
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "FusedHit",
     "Hit",
     "HttpEncoder",
+    "MilvusIndex",
+    "MilvusRetriever",
     "Retriever",
     "SentenceTransformerEncoder",
     "Store",
@@ -44,6 +47,8 @@ _HOME = {
     "FunctionEncoder": "encoders",
     "Hit": "protocols",
     "HttpEncoder": "http_encoder",
+    "MilvusIndex": "milvus",
+    "MilvusRetriever": "milvus",
     "Retriever": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",

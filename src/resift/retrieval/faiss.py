@@ -14,6 +14,7 @@ from resift.retrieval import faiss_base
 from resift.retrieval.encoders import as_encoder
 from resift.retrieval.faiss_base import Base, Kind, Layout, Storage
 from resift.retrieval.faiss_folder import MANIFEST, Content, Folder, Manifest, read_folder
+from resift.retrieval.faiss_search import find
 from resift.retrieval.faiss_tail import Tail
 from resift.retrieval.protocols import Encoder, Hit
 from resift.retrieval.vectors import as_ids, as_texts, as_unit
@@ -87,8 +88,8 @@ class FaissIndex(Closing):
             dimension: of the caller's own vectors.
             kind: `flat` (the default), `hnsw` or `ivf`; see `resift.retrieval.faiss_base.Layout` for it and the others.
             storage: `fp32` (the default), `fp16` or `int8`.
-            m: of `hnsw`: 32.
-            ef_construction: of `hnsw`: 200.
+            m: of `hnsw`: 24.
+            ef_construction: of `hnsw`: 100.
             ef_search: of `hnsw`: 64.
             nlist: of `ivf`; chosen from the number of vectors.
             nprobe: of `ivf`; chosen from the number of lists.
@@ -383,7 +384,7 @@ def _find(content: Content, layout: Layout, queries: Float32, top_k: int, among:
             continue
         allowed = None if among is None else part.allowed(among)
         if isinstance(part, Base):
-            found.append(faiss_base.find(part, layout, queries, top_k=top_k, allowed=allowed))
+            found.append(find(part, layout, queries, top_k=top_k, allowed=allowed))
         else:
             found.append(part.find(queries, top_k, allowed))
     if not found:

@@ -1,8 +1,7 @@
-"""The settled part of a FAISS index: built, grown, searched, read and written. The only module that knows FAISS."""
+"""The settled part of a FAISS index: built, grown, read and written. The only module that imports FAISS."""
 
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -11,18 +10,12 @@ import numpy as np
 
 from resift.errors import MissingExtra, StoreDamaged
 from resift.retrieval.faiss_tail import Mask
-from resift.retrieval.vectors import ROUNDING, cosines
+from resift.retrieval.faiss_twins import Twins, joined
 from resift.types import Float32, Int64
 
 Kind: TypeAlias = Literal["flat", "hnsw", "ivf"]
 Storage: TypeAlias = Literal["fp32", "fp16", "int8"]
 
-_MARGIN = 16
-"""Vectors that are asked for beyond top_k: scores are computed again, exactly, and ties have to be seen."""
-_FEW = 0.1
-"""Share of the vectors that a filter leaves, below which comparing all of them is faster and misses nothing."""
-_MOST_APPROXIMATE = 4096
-"""Vectors beyond top_k that an approximate search is asked for because of ties."""
 _PER_LIST = 39
 """Vectors that the training of a list needs, as FAISS has it."""
 _SAMPLE = 64
@@ -48,8 +41,8 @@ class Layout:
 
     kind: Kind = "flat"
     storage: Storage = "fp32"
-    m: int = 32
-    ef_construction: int = 200
+    m: int = 24
+    ef_construction: int = 100
     ef_search: int = 64
     nlist: int | None = None
     nprobe: int | None = None
@@ -57,16 +50,28 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """Which nodes of a FAISS index a search may find: packed as FAISS takes it, and how many they are."""
+
+    bits: Any
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
-    """A FAISS index whose own ids are places, and the ids of its documents. Never changed.
+    """A FAISS index of nodes, and documents, which have places. Never changed.
+
+    A node is a place, but for graphs: there documents of one vector share one node, because the neighbours of many
+    equal vectors would be each other, and nothing else would be found behind them.
 
     Attributes:
         index: of FAISS.
-        ids: int64 [n], by place.
+        ids: int64 [places].
         sorted: ids in rising order, of what was alive when it was made; `ids` itself where they rise.
         order: the places of `sorted`; None where these are 0, 1, 2 ...
-        alive: [n]; None for all.
-        bits: `alive`, packed as FAISS takes it.
+        twins: which documents share a node; None where none do.
+        alive: [places]; None for all.
+        filter: `alive`, for FAISS; None for all.
         trained: vectors that there were when its lists were chosen.
         mapped: the file that it is a view of; None when it is in memory.
     """
@@ -75,30 +80,47 @@ class Base:
     ids: Int64
     sorted: Int64
     order: Int64 | None
+    twins: Twins | None
     alive: Mask | None
-    bits: Any
+    filter: Filter | None
     trained: int
     mapped: Path | None = None
 
     @classmethod
-    def of(cls, index: Any, ids: Int64, alive: Mask | None, *, trained: int, mapped: Path | None = None) -> "Base":
-        """Return the base of an index; of the ids that are alive, none is there twice."""
-        bits = None if alive is None else _packed(alive)
-        if bool((ids[1:] > ids[:-1]).all()):
-            return cls(index, ids, ids, None, alive, bits, trained, mapped)
-        places = np.arange(len(ids)) if alive is None else np.flatnonzero(alive)
-        order = places[np.argsort(ids[places], kind="stable")]
-        return cls(index, ids, ids[order], order, alive, bits, trained, mapped)
+    def of(
+        cls,
+        index: Any,
+        ids: Int64,
+        alive: Mask | None,
+        *,
+        trained: int,
+        node: Int64 | None = None,
+        mapped: Path | None = None,
+    ) -> "Base":
+        """Return the base of an index; of the ids that are alive, none is there twice; `node` is by place."""
+        rising, order = ids, None
+        if not bool((ids[1:] > ids[:-1]).all()):
+            places = np.arange(len(ids)) if alive is None else np.flatnonzero(alive)
+            order = places[np.argsort(ids[places], kind="stable")]
+            rising = ids[order]
+        twins = None if node is None else Twins.of(node)
+        made = cls(index, ids, rising, order, twins, None, None, trained, mapped)
+        return made if alive is None else replace(made, alive=alive, filter=made.allowing(alive))
 
     @property
     def rows(self) -> int:
-        """Vectors, deleted ones included."""
+        """Places, of deleted documents included."""
         return len(self.ids)
 
     @property
     def dead(self) -> int:
-        """Vectors that cannot be found any more."""
+        """Documents that cannot be found any more."""
         return 0 if self.alive is None else self.rows - int(np.count_nonzero(self.alive))
+
+    def allowing(self, mask: Mask) -> Filter:
+        """Return the filter for FAISS that lets through what has one of these places."""
+        nodes = mask if self.twins is None else self.twins.nodes(mask)
+        return Filter(np.packbits(nodes, bitorder="little"), int(np.count_nonzero(nodes)))
 
     def places(self, ids: Int64) -> Int64:
         """Return the places of those of these ids that can be found."""
@@ -116,7 +138,7 @@ class Base:
             return self
         alive = np.ones(self.rows, bool) if self.alive is None else self.alive.copy()
         alive[places] = False
-        return replace(self, alive=alive, bits=_packed(alive))
+        return replace(self, alive=alive, filter=self.allowing(alive))
 
     def allowed(self, among: Int64) -> Mask:
         """Return which places have one of these ids and can be found."""
@@ -126,7 +148,8 @@ class Base:
 
     def living(self) -> tuple[Int64, Float32]:
         """Return copies of the ids and vectors that can be found, in order."""
-        vectors: Float32 = self.index.reconstruct_n(0, self.rows)
+        vectors: Float32 = self.index.reconstruct_n(0, self.index.ntotal)
+        vectors = vectors if self.twins is None else vectors[self.twins.node]
         if self.alive is None:
             return np.array(self.ids), vectors
         return self.ids[self.alive], vectors[self.alive]
@@ -151,10 +174,10 @@ def build(layout: Layout, ids: Int64, vectors: Float32) -> Base:
     index = _empty(faiss, layout, dimension, count)
     if not index.is_trained:
         index.train(vectors)
-    index.add(vectors)
+    node = _add(faiss, index, None, vectors)
     if layout.kind == "ivf":
         index.make_direct_map(True)  # vectors are looked up by their places
-    return Base.of(index, ids, None, trained=count)
+    return Base.of(index, ids, None, trained=count, node=node)
 
 
 def grown(base: Base, ids: Int64, vectors: Float32) -> Base:
@@ -162,14 +185,28 @@ def grown(base: Base, ids: Int64, vectors: Float32) -> Base:
     faiss = library()
     # Subtle: a view of a file aborts the process when it is made larger, and so does a copy of one.
     index = faiss.clone_index(base.index) if base.mapped is None else read_index(base.mapped, view=False)
-    index.add(vectors)
+    node = _add(faiss, index, None if base.twins is None else base.twins.node, vectors)
     alive = None if base.alive is None else np.append(base.alive, np.ones(len(ids), bool))
-    return Base.of(index, np.append(base.ids, ids), alive, trained=base.trained)
+    return Base.of(index, np.append(base.ids, ids), alive, trained=base.trained, node=node)
 
 
-def opened(path: Path, ids: Int64, alive: Mask | None, trained: int) -> Base:
+def opened(path: Path, ids: Int64, alive: Mask | None, *, trained: int, node: Int64 | None) -> Base:
     """Return the index of a file as a view of it."""
-    return Base.of(read_index(path, view=True), ids, alive, trained=trained, mapped=path)
+    return Base.of(read_index(path, view=True), ids, alive, trained=trained, node=node, mapped=path)
+
+
+def _add(faiss: Any, index: Any, node: Int64 | None, vectors: Float32) -> Int64 | None:
+    """Add vectors, and return the node of each place, those before included; None where each place is its node."""
+    if not isinstance(index, faiss.IndexHNSW):
+        index.add(vectors)
+        return None
+    storage, before = faiss.downcast_index(index.storage), index.ntotal
+    kept = faiss.rev_swig_ptr(storage.codes.data(), before * storage.code_size).reshape(before, -1) if before else ()
+    nodes, fresh = joined(kept, storage.sa_encode(vectors))
+    index.add(vectors[fresh])
+    if node is None and len(fresh) == len(vectors):
+        return None
+    return np.append(np.arange(before) if node is None else node, nodes)
 
 
 def read_index(path: Path, *, view: bool) -> Any:
@@ -191,99 +228,6 @@ def write_index(base: Base, path: Path) -> None:
         library().write_index(base.index, str(path))
     except RuntimeError as error:
         raise OSError(f"{path}: {str(error).rsplit('Error: ', 1)[-1]}") from None
-
-
-def find(
-    base: Base, layout: Layout, queries: Float32, *, top_k: int, allowed: Mask | None
-) -> Iterator[tuple[Int64, Float32]]:
-    """Yield ids and exact scores for each query [n, dimension]: at least `top_k` where the index finds so many.
-
-    A place that is not allowed, or cannot be found any more, is not among them. What is as good as the last of the
-    best `top_k` is, too: always where all vectors are compared, and up to a bound in the other kinds.
-    """
-    faiss = library()
-    count = base.rows - base.dead if allowed is None else int(np.count_nonzero(allowed))
-    bits = base.bits if allowed is None else _packed(allowed)
-    selector = None if bits is None else faiss.IDSelectorBitmap(bits)
-    ask = _Asker(faiss, base.index, layout, selector, count)
-    fetch = min(top_k + _MARGIN, count)
-    # Subtle: from 20 queries on FAISS adds in another order, which would choose other lists for a few of them.
-    step = 64 if layout.kind == "flat" else 16
-    for start in range(0, len(queries), step):
-        part = queries[start : start + step]
-        if not fetch:
-            yield from ((np.empty(0, np.int64), np.empty(0, np.float32)) for _ in part)
-            continue
-        for query, products, places in zip(part, *ask.search(part, fetch), strict=True):
-            found, scores = _settled(ask, query, top_k, products, places)
-            yield base.ids[found], scores
-
-
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """One search's way of asking FAISS: among `count` vectors, which `selector` lets through."""
-
-    faiss: Any
-    index: Any
-    layout: Layout
-    selector: Any
-    count: int
-
-    @property
-    def exhaustive(self) -> bool:
-        """Whether all vectors are compared."""
-        return self.layout.kind == "flat" or self.count <= _FEW * self.index.ntotal
-
-    @property
-    def share(self) -> float:
-        return self.count / int(self.index.ntotal)
-
-    def search(self, queries: Float32, fetch: int) -> tuple[Float32, Int64]:
-        """Return inner products [n, fetch] and places [n, fetch], -1 where there are no more."""
-        faiss, layout, index = self.faiss, self.layout, self.index
-        selected = {} if self.selector is None else {"sel": self.selector}
-        if layout.kind == "ivf":
-            nprobe = index.nlist if self.exhaustive else self._nprobe(fetch)
-            parameters = faiss.SearchParametersIVF(nprobe=nprobe, **selected)
-        elif layout.kind == "hnsw" and not self.exhaustive:
-            wanted = max(layout.ef_search, fetch)
-            parameters = faiss.SearchParametersHNSW(efSearch=math.ceil(wanted / self.share), **selected)
-        else:
-            parameters = faiss.SearchParameters(**selected)
-            index = faiss.downcast_index(index.storage) if layout.kind == "hnsw" else index
-        products, places = index.search(queries, fetch, params=parameters)
-        return products, places
-
-    def _nprobe(self, fetch: int) -> int:
-        """Return how many lists to look into: more where a filter leaves little in each, or much is wanted."""
-        lists = int(self.index.nlist)
-        wanted = max(8, lists // 16) if self.layout.nprobe is None else self.layout.nprobe
-        filling = math.ceil(2 * fetch * lists / self.count)
-        return min(lists, max(math.ceil(wanted / self.share), filling))
-
-
-def _settled(ask: _Asker, query: Float32, top_k: int, products: Float32, places: Int64) -> tuple[Int64, Float32]:
-    """Return places and exact scores, having asked for more while something as good as the last may be missing."""
-    most = ask.count if ask.exhaustive else min(ask.count, top_k + _MOST_APPROXIMATE)
-    fetch = len(places)
-    while True:
-        found = places[places >= 0]
-        scores = _scores(ask.index, found, query)
-        if len(found) < fetch or fetch >= most or top_k == 0:
-            return found, scores
-        last = np.partition(scores, len(scores) - top_k)[len(scores) - top_k]
-        if last > products[-1] + ROUNDING:
-            return found, scores
-        fetch = min(4 * fetch, most)
-        products, places = (rows[0] for rows in ask.search(query[None], fetch))
-
-
-def _scores(index: Any, places: Int64, query: Float32) -> Float32:
-    scores = np.empty(len(places), np.float32)
-    for start in range(0, len(places), 4096):  # ties can be many: not all their vectors at once
-        part = places[start : start + 4096]
-        scores[start : start + len(part)] = cosines(index.reconstruct_batch(part), query)
-    return scores
 
 
 def _empty(faiss: Any, layout: Layout, dimension: int, count: int) -> Any:
@@ -318,7 +262,3 @@ def _empty(faiss: Any, layout: Layout, dimension: int, count: int) -> Any:
         own = faiss.downcast_index(index.storage) if layout.kind == "hnsw" else index
         own.sq.rangestat_arg = _REACH
     return index
-
-
-def _packed(mask: Mask) -> Any:
-    return np.packbits(mask, bitorder="little")

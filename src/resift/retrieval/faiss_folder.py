@@ -134,7 +134,7 @@ class Folder:
             self.path / f"{kind}-{made.generation}.{end}" for kind, end in (("base", "faiss"), ("ids", "npy"))
         )
         faiss_base.write_index(base, index)
-        np.save(ids, base.ids)
+        np.save(ids, base.ids if base.twins is None else np.stack([base.ids, base.twins.node]))
         return replace(made, base=_kept(index, base.rows), ids=_kept(ids, base.rows), trained=base.trained)
 
     def _with_tail(self, tail: Tail | None, made: Manifest) -> Manifest:
@@ -234,9 +234,11 @@ def _read_content(path: Path, manifest: Manifest) -> Content:
         alive = ~np.unpackbits(np.load(path / manifest.deleted.name), count=manifest.deleted.rows).astype(bool)
     base = None
     if manifest.base is not None and manifest.ids is not None:
-        ids = np.load(path / manifest.ids.name, mmap_mode="r")
+        ids, *node = np.atleast_2d(np.load(path / manifest.ids.name, mmap_mode="r"))
         kept = None if alive[:rows].all() else alive[:rows]
-        base = faiss_base.opened(path / manifest.base.name, ids, kept, manifest.trained)
+        base = faiss_base.opened(
+            path / manifest.base.name, ids, kept, trained=manifest.trained, node=node[0] if node else None
+        )
     if not tail_ids:
         return Content(base, None)
     return Content(base, Tail.read(np.concatenate(tail_ids), np.concatenate(tail_vectors), alive[rows:]))

@@ -1,7 +1,7 @@
 """All data of a run: what is learned from, what chooses, what is compared on, and what they share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +36,22 @@ class Data:
     warnings: list[str]
 
 
+def read_all(data: Sources, *, template: str | None = None) -> tuple[list[Example], Findings]:
+    """Return the examples of all sources, checked together, and what was wrong with them."""
+    findings = Findings()
+    given: list[Example] = []
+    for number, source in enumerate([data] if isinstance(data, str | Path) else data, start=1):
+        if isinstance(source, Example):
+            given.append(source if source.source else replace(source, source=f"example {number}"))
+        else:
+            some, found = read_examples(source, template=template)
+            given += some
+            findings.merge(found)
+    checked, found = check(given)
+    findings.merge(found)
+    return checked, findings
+
+
 def gather(
     data: Sources,
     *,
@@ -50,8 +66,7 @@ def gather(
     Raises InputError when nothing is left to learn from or to measure on, when a score of a teacher is missing and the
     loss is `taught`, or when held-out queries leak and nobody said what to do.
     """
-    findings = Findings()
-    examples = _examples(data, template, findings)
+    examples, findings = read_all(data, template=template)
     if taught:
         examples = _taught(examples)
     examples = with_negatives(examples, findings)
@@ -114,21 +129,6 @@ def _parts(
                 f"because they are fewer than {FEW}: the figure after training flatters a little"
             )
     return examples, first.limited(settings.dev_queries, seed=seed), second.limited(settings.test_queries, seed=seed)
-
-
-def _examples(data: Sources, template: str | None, findings: Findings) -> list[Example]:
-    """Return the examples of all sources, checked together."""
-    given: list[Example] = []
-    for source in [data] if isinstance(data, str | Path) else data:
-        if isinstance(source, Example):
-            given.append(source)
-        else:
-            some, found = read_examples(source, template=template)
-            given += some
-            findings.merge(found)
-    checked, found = check(given)
-    findings.merge(found)
-    return checked
 
 
 def _taught(examples: list[Example]) -> list[Example]:

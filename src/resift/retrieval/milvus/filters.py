@@ -24,9 +24,12 @@ def expressions(field: str, ids: Int64 | Sequence[str]) -> list[str]:
     if not isinstance(ids, np.ndarray):
         return lists(field, sorted(set(ids)))
     unique = np.unique(ids)
-    runs = np.split(unique, np.flatnonzero(np.diff(unique) != 1) + 1)
-    ranges = [f"({field} >= {run[0]} and {field} <= {run[-1]})" for run in runs if len(run) >= RUN]
-    alone = lists(field, [one for run in runs if len(run) < RUN for one in run.tolist()])
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(unique) != 1])[: len(unique)])
+    lengths = np.diff(np.concatenate([starts, [len(unique)]]))
+    long = lengths >= RUN
+    bounds = zip(unique[starts[long]], unique[(starts + lengths - 1)[long]], strict=True)
+    ranges = [f"({field} >= {first} and {field} <= {last})" for first, last in bounds]
+    alone = lists(field, unique[~np.repeat(long, lengths)].tolist())
     joined = [" or ".join(ranges[start : start + RANGES]) for start in range(0, len(ranges), RANGES)]
     if len(alone) == len(joined) == 1:
         return [f"{joined[0]} or {alone[0]}"]

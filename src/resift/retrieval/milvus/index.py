@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
 from resift.closing import Closing
 from resift.errors import InputError
+from resift.retrieval.encoders import Function, as_encoder
 from resift.retrieval.milvus.collection import Collection, Ids, Shape, exists, load, shape_of
 from resift.retrieval.milvus.link import Link, connect
 from resift.retrieval.milvus.making import MARK, TEXT, Layout, create, make_durable, read_layout, rows
 from resift.retrieval.protocols import Encoder, Hit
+from resift.retrieval.vectors import as_ids, as_texts, as_unit
 from resift.types import Float32, Int64
 
+EncoderSpec: TypeAlias = str | Path | Encoder | Function | None
 _DELETES = 10_000
 """Ids in one request."""
 
@@ -55,20 +58,22 @@ class MilvusRetriever(Closing):
 
         Milvus multiplies several queries at once, which rounds otherwise.
         """
-        _check_texts(queries, "queries")
-        within = filter or ""
+        asked = as_texts(queries, "queries")
+        vectors: Float32 | list[str]
         if self._encoder is None:
-            asked = [query for query in queries if query.strip()]
-            found = iter(self._collection.search(asked, top_k=top_k, within=within, among=among))
-            return [next(found) if query.strip() else [] for query in queries]
-        vectors = _vectors(self._encoder.encode_queries(queries), len(queries), self._encoder)
-        says = np.any(vectors != 0, axis=1)
-        found = iter(self._collection.search(vectors[says], top_k=top_k, within=within, among=among))
-        return [next(found) if one else [] for one in says.tolist()]
+            says = [bool(query.strip()) for query in asked]
+            vectors = [query for query, one in zip(asked, says, strict=True) if one]
+        else:
+            made = _vectors(self._encoder.encode_queries(asked), asked, self._encoder)
+            says = _saying(made)
+            vectors = made[says]
+        ids = None if among is None else _as_keys(among)
+        found = iter(self._collection.search(vectors, top_k=top_k, within=filter or "", among=ids))
+        return [next(found) if one else [] for one in says]
 
     def fetch(self, ids: Ids, *, fields: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the named fields of documents, in the order of ids; None where an id is not there."""
-        return self._collection.fetch(ids, fields=fields)
+        return self._collection.fetch(_as_keys(ids), fields=fields)
 
     def texts(self, ids: Ids) -> list[str | None]:
         """Return the texts of documents, in the order of ids, as a reranker wants them; None where one is not there.
@@ -81,7 +86,7 @@ class MilvusRetriever(Closing):
                 f"collection {self._collection.shape.name!r} has no field of texts",
                 hint="open with texts=True, or attach with text_field=",
             )
-        found = self._collection.fetch(ids, fields=[self._text_field])
+        found = self._collection.fetch(_as_keys(ids), fields=[self._text_field])
         return [None if one is None else one[self._text_field] for one in found]
 
     def close(self) -> None:
@@ -107,7 +112,7 @@ class MilvusIndex(MilvusRetriever):
         cls,
         where: str | Path,
         *,
-        encoder: Encoder,
+        encoder: EncoderSpec = None,
         collection: str = "resift",
         token: str | None = None,
         database: str | None = None,
@@ -123,7 +128,7 @@ class MilvusIndex(MilvusRetriever):
 
         Args:
             where: a folder, in which Milvus Lite keeps its data, or a server's URL: `http://localhost:19530`.
-            encoder: texts to vectors.
+            encoder: texts to vectors: see `as_encoder`.
             collection: its name.
             token: of the server: an API key, or `user:password`.
             database: on the server; None for the default one.
@@ -143,10 +148,11 @@ class MilvusIndex(MilvusRetriever):
             StoreDamaged: the folder cannot be read.
             Unavailable: nobody answers; and other errors of a server.
         """
+        coder = as_encoder(encoder)
         link = connect(where, token=token, database=database, timeout=timeout)
         try:
             wanted = Layout.asked(
-                encoder, metric=metric, index=index, index_params=index_params, texts=texts, fields=fields
+                coder, metric=metric, index=index, index_params=index_params, texts=texts, fields=fields
             )
             with link.opening():
                 there = exists(link, collection)
@@ -160,14 +166,14 @@ class MilvusIndex(MilvusRetriever):
             link.close()
             raise
         found = Collection(link, shape, consistency="Strong", search_params=search_params)
-        return cls(link, found, encoder=encoder, layout=layout)
+        return cls(link, found, encoder=coder, layout=layout)
 
     @staticmethod
     def attach(
         where: str | Path,
         *,
         collection: str,
-        encoder: Encoder | None = None,
+        encoder: EncoderSpec = None,
         vector_field: str | None = None,
         text_field: str | None = None,
         token: str | None = None,
@@ -181,8 +187,8 @@ class MilvusIndex(MilvusRetriever):
         Args:
             where: a server's URL, or a folder of Milvus Lite.
             collection: its name, or an alias.
-            encoder: the one that made its vectors; None where Milvus makes them of texts, by its BM25 function for
-                example.
+            encoder: the one that made its vectors, as of `as_encoder`; None where Milvus makes them of texts, as its
+                BM25 function does.
             vector_field: the field to search; None where there is one.
             text_field: what `texts` returns.
             token: of the server: an API key, or `user:password`.
@@ -195,18 +201,19 @@ class MilvusIndex(MilvusRetriever):
             InputError: no such collection or field, no index, an encoder of another dimension.
             FolderBusy, StoreDamaged, Unavailable: as in `open`.
         """
+        coder = None if encoder is None else as_encoder(encoder)
         link = connect(where, token=token, database=database, timeout=timeout)
         try:
             with link.opening():
                 shape = shape_of(link, collection, vector_field=vector_field)
-                _check_encoder(shape.dimension, encoder, f"field {shape.vector_field!r} of collection {collection!r}")
+                _check_encoder(shape.dimension, coder, f"field {shape.vector_field!r} of collection {collection!r}")
                 _check_text_field(text_field, shape)
                 load(link, collection)
         except BaseException:
             link.close()
             raise
         found = Collection(link, shape, consistency=consistency, search_params=search_params)
-        return MilvusRetriever(link, found, encoder=encoder, text_field=text_field)
+        return MilvusRetriever(link, found, encoder=coder, text_field=text_field)
 
     @property
     def mark(self) -> int:
@@ -216,6 +223,8 @@ class MilvusIndex(MilvusRetriever):
     def add(self, ids: Int64, texts: Sequence[str], *, metadata: Sequence[Mapping[str, Any]] | None = None) -> None:
         """Index texts under ids, int64 [n]; a document whose id is there is replaced.
 
+        A text that says nothing, whose vector is all zeros, cannot be found: it is not kept.
+
         Args:
             ids: of the same id twice, the last counts.
             texts: one for each id.
@@ -224,21 +233,26 @@ class MilvusIndex(MilvusRetriever):
         Raises:
             InputError: lists of different lengths, texts that are too long, unknown fields.
         """
-        _check_texts(texts, "texts")
-        numbers = _as_ids(ids)
-        _check_lengths(numbers, texts, metadata)
+        numbers, given = as_ids(ids).tolist(), as_texts(texts, "texts")
+        _check_lengths(numbers, given, metadata)
         places = sorted({number: place for place, number in enumerate(numbers)}.values())
-        for batch in self._layout.batches(places, texts):
-            asked = [texts[place] for place in batch]
-            vectors = _vectors(self._coder.encode_documents(asked), len(asked), self._coder)
+        for batch in self._layout.batches(places, given):
+            asked = [given[place] for place in batch]
+            vectors = _vectors(self._coder.encode_documents(asked), asked, self._coder)
             kept = None if metadata is None else [metadata[place] for place in batch]
             made = rows([numbers[place] for place in batch], vectors, asked, kept, layout=self._layout)
-            with self._link.asking() as client:
-                client.upsert(self._collection.shape.name, made, timeout=self._link.timeout)
+            says = _saying(vectors)
+            found = [row for row, one in zip(made, says, strict=True) if one]
+            if found:
+                with self._link.asking() as client:
+                    client.upsert(self._collection.shape.name, found, timeout=self._link.timeout)
+            self._delete([numbers[place] for place, one in zip(batch, says, strict=True) if not one])
 
     def delete(self, ids: Int64) -> None:
         """Take documents out, int64 [n]; ids that are not there are ignored."""
-        numbers = _as_ids(ids)
+        self._delete(as_ids(ids).tolist())
+
+    def _delete(self, numbers: list[int]) -> None:
         for start in range(0, len(numbers), _DELETES):
             with self._link.asking() as client:
                 part = numbers[start : start + _DELETES]
@@ -258,24 +272,6 @@ class MilvusIndex(MilvusRetriever):
             if self._link.folder is not None:
                 make_durable(self._link.folder)
         self._mark = int(mark)
-
-
-def _as_ids(ids: Int64) -> list[int]:
-    numbers = np.asarray(ids)
-    if numbers.size == 0:
-        return []
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
-        raise InputError(f"ids are {numbers.dtype} of shape {numbers.shape}, expected whole numbers [n]")
-    found: list[int] = numbers.astype(np.int64).tolist()
-    return found
-
-
-def _check_texts(texts: Sequence[str], name: str) -> None:
-    if isinstance(texts, str):
-        raise InputError(f"{name} is the text {texts[:60]!r}, expected a list of texts", hint=f"write [{texts[:60]!r}]")
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(f"{name}[{place}] is {text!r}, expected a text")
 
 
 def _check_lengths(ids: Sequence[int], texts: Sequence[str], metadata: Sequence[Mapping[str, Any]] | None) -> None:
@@ -299,13 +295,20 @@ def _check_text_field(name: str | None, shape: Shape) -> None:
         raise InputError(f"text_field is {name!r}, and collection {shape.name!r} has {', '.join(shape.fields)}")
 
 
-def _vectors(made: Float32, count: int, encoder: Encoder) -> Float32:
-    vectors = np.asarray(made, dtype=np.float32)
-    if vectors.shape != (count, encoder.dimension):
-        raise InputError(
-            f"encoder {encoder.name!r} gave vectors of shape {vectors.shape} for {count} texts, "
-            f"expected ({count}, {encoder.dimension})"
-        )
-    if not np.isfinite(vectors).all():
-        raise InputError(f"encoder {encoder.name!r} gave numbers that are not finite")
+def _as_keys(ids: Ids) -> Ids:
+    """Return int64 [n], or the list of texts; raises InputError for anything else."""
+    if not isinstance(ids, np.ndarray) and any(isinstance(one, str) for one in ids):
+        return as_texts(ids, "ids")
+    return as_ids(ids)
+
+
+def _vectors(made: Float32, texts: Sequence[str], encoder: Encoder) -> Float32:
+    vectors = as_unit(made, dimension=encoder.dimension, source=f"encoder {encoder.name!r}")
+    if len(vectors) != len(texts):
+        raise InputError(f"encoder {encoder.name!r} gave {len(vectors)} vectors for {len(texts)} texts")
     return vectors
+
+
+def _saying(vectors: Float32) -> list[bool]:
+    """Return which vectors are not all zeros."""
+    return [bool(one) for one in np.any(vectors != 0, axis=1)]

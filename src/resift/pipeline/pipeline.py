@@ -85,7 +85,7 @@ class Pipeline(Closing):
         chunking: Chunking | None = None,
         template: str | None = None,
         columns: Columns | None = None,
-        fusion: str = "rrf",
+        fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
         reranker: RankerSpec = None,
         milvus_token: str | None = None,
@@ -104,8 +104,9 @@ class Pipeline(Closing):
             chunking: how long passages are.
             template: the text of rows: see `Reranker`.
             columns: which fields of rows are their id, title and text.
-            fusion: of several stores' lists: `rrf` or `weighted`.
-            weights: of the stores in the fusion; 1 for those that are not named.
+            fusion: `rrf`, `weighted`, or `weighted:` and a normalisation; None for `rrf`, or for `weighted` where
+                vectors of the embedded model stand beside bm25.
+            weights: of the stores in the fusion, 1 where none is named; None: 0.3 for these vectors.
             reranker: as of `Pipeline`, and like the next two not kept in the folder.
             milvus_token: as of `Pipeline`.
             max_depth: as of `Pipeline`.

@@ -376,7 +376,7 @@ class Pipeline(Closing):
 
     def __len__(self) -> int:
         """Documents that searches see."""
-        return self._opened.truth.sizes(at=self._opened.shelves.at)[0]
+        return self._opened.truth.count(at=self._opened.shelves.at)
 
     def get(self, document: str) -> StoredDocument | None:
         """Return a document with its passages, by its id; None where there is none."""

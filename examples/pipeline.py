@@ -19,7 +19,12 @@ with Pipeline.create(FOLDER) as pipeline:
 # Later, or in another process: the folder is all there is.
 with Pipeline(FOLDER) as pipeline:
     print(pipeline.add([*NOTES, {"id": "tea/white", "text": "White tea is picked before its buds open."}]))
-    for query in ("how hot should the water for green tea be", "绿茶的水温", "Wie bewahre ich Tee auf?", "急須の洗い方"):
+    for query in (
+        "how hot should the water for green tea be",
+        "绿茶的水温",
+        "Wie bewahre ich Tee auf?",
+        "急須の洗い方",
+    ):
         result = pipeline.search(query, top_k=2)
         print(query)
         for place, hit in enumerate(result, start=1):

@@ -17,7 +17,7 @@ from resift.pipeline.indexing import Indexing, Progress
 from resift.pipeline.measuring import Measurement, Relevant, checked, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_queries
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_explain, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -149,8 +149,6 @@ class Pipeline(Closing):
         """Return whether there is a pipeline in the folder."""
         return (Path(folder) / configuration.FILE).is_file()
 
-    # Changes
-
     def add(self, documents: Iterable[Addable], *, progress: Progress | None = None) -> Changes:
         """Add documents, replacing those of the same id; what is there unchanged costs nothing.
 
@@ -194,8 +192,6 @@ class Pipeline(Closing):
         Readers that have not been refreshed since find less until they are.
         """
         return self._writing().compact()
-
-    # Search
 
     def search(
         self,
@@ -269,6 +265,7 @@ class Pipeline(Closing):
         texts = as_list(queries, "queries")
         check_queries(texts)
         reranking = self._reranking if rerank and depth > 0 and self._reranking.on else None
+        check_explain(explain, reranking is not None)
         request = Request(
             top_k=top_k,
             recall=recall,
@@ -361,8 +358,6 @@ class Pipeline(Closing):
         """Load the reranker now instead of with the first search."""
         if self._reranking.on:
             self._reranking.warm_up()
-
-    # The folder
 
     @property
     def folder(self) -> Path:

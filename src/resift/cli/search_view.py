@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from resift.cli import output
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _LINES = 3
 """Lines of a passage that are shown."""
 _INDENT = 4
+_HEADING = re.compile(r"^([^\n]{0,50}\w)\s*\n\s*", re.MULTILINE)
+"""A short line that ends in a word: a heading or an item, which is to be told from the sentence behind it."""
+_CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_BETWEEN = re.compile(f"(?<=[{_CJK}]) (?=[{_CJK}])")
+"""What is left of a line break in Chinese and Japanese, where the terminal's line would break again."""
 _MARKED = "bold yellow"
 
 
@@ -93,7 +98,8 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
     else:
         room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
         start, end = _part(text, query, room, best)
-        shown = Text(("…" if start > 0 else "") + output.printable(text[start:end]) + ("…" if end < len(text) else ""))
+        line = _BETWEEN.sub("", output.printable(_HEADING.sub(_after_heading, text[start:end].strip())))
+        shown = Text(("…" if start > 0 else "") + line + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)
     if best is not None:
@@ -102,6 +108,11 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
         if place >= 0:
             shown.stylize("underline", place, place + len(sentence))
     return shown
+
+
+def _after_heading(found: re.Match[str]) -> str:
+    """Return the heading with a dot behind it; spaces beside Chinese would break the line."""
+    return f"{found[1]}·" if cell_len(found[1][-1]) == 2 else f"{found[1]} · "
 
 
 def _part(text: str, query: str, room: int, best: Span | None) -> Span:
@@ -141,7 +152,9 @@ def _explained(found: Explanation) -> Text:
 
 
 def _print(console: Console, text: Text) -> None:
-    console.print(Padding(text, (0, 0, 0, _INDENT), expand=False))
+    for line in text.wrap(console, max(console.width - _INDENT, 20)):
+        line.rstrip()
+        console.print(Text(" " * _INDENT if line.plain else "") + line)
 
 
 def _duration(seconds: float) -> str:

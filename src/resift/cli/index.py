@@ -198,7 +198,7 @@ def _sentence(summary: dict[str, Any]) -> str:
     line = f"{summary['folder']}: {', '.join(counted)}" if counted else str(summary["folder"])
     if "passages" in summary:
         seconds = summary["seconds"]
-        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 else ""
+        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 and summary["passages"] else ""
         line += f"; {summary['passages']} passages in {seconds:.1f} s{rate}"
     if "forgotten" in summary:
         line += f"; {summary['forgotten']} passages forgotten"

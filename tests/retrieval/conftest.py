@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """FAISS's threads wait for each other, which takes long where tests run side by side; and graphs are the same now."""
+    """FAISS with one thread: its threads would wait for each other beside other tests; and graphs are the same now."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     yield

@@ -395,6 +395,26 @@ def test_an_encoder_that_changes_its_dimension() -> None:
     assert len(index) == 1
 
 
+def test_a_change_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FaissIndex(dimension=D, buffer=10)
+    model = dict(enumerate(grid(30, 10)))
+    index.add_vectors(list(model), np.array(list(model.values())))
+    before = index.info
+
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("resift.retrieval.faiss_base.build", full)
+        with pytest.raises(MemoryError):
+            index.add_vectors(range(3, 30), np.ones((27, D)))
+    assert index.info == before
+    query = grid(31, 1)[0]
+    assert index.search_vector(query, top_k=9) == expected(model, query, 9)
+    index.delete([3, 4])
+    assert len(index) == before.documents - sum(bool(model[one].any()) for one in (3, 4))
+
+
 def test_in_memory_then_in_a_folder(tmp_path: Path) -> None:
     index = FaissIndex(encoder=letters)
     index.add([1], ["abc"])

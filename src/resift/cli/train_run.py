@@ -69,6 +69,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--truncation", choices=["flag", "longest_first"], help="what is cut: document or longer")
     group.add_argument("--max-batch-tokens", metavar="TOKENS", type=positive, help="tokens at once: bounds memory")
     group.add_argument("--device", metavar="DEVICE", help="cpu, although there is a GPU")
+    group.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: all cores)")
     group.add_argument("--template", help=r"text of a document with fields: 'Title: {title}\n{body}'")
 
 

@@ -14,7 +14,7 @@ from resift.documents.tags import heading_parts
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_DEEPEST = 60
+_DEEPEST = 40
 """Lists and quotes within each other: what is deeper is left out by the parser."""
 
 

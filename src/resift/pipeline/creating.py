@@ -19,7 +19,7 @@ from resift.text.template import Template
 EncoderSpec: TypeAlias = str | Path | Encoder | Callable[..., Any] | None
 """What `resift.retrieval.as_encoder` takes."""
 
-_RESERVED = ("fusion", "rerank", "where", "explain")
+_RESERVED = ("where", "read", "fusion", "rerank", "explain")
 
 
 def make_config(

@@ -1,7 +1,7 @@
 """All data of a run: what is learned from, what chooses, what is compared on, and what they share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -40,9 +40,9 @@ def read_all(data: Sources, *, template: str | None = None) -> tuple[list[Exampl
     """Return the examples of all sources, checked together, and what was wrong with them."""
     findings = Findings()
     given: list[Example] = []
-    for source in [data] if isinstance(data, str | Path) else data:
+    for number, source in enumerate([data] if isinstance(data, str | Path) else data, start=1):
         if isinstance(source, Example):
-            given.append(source)
+            given.append(source if source.source else replace(source, source=f"example {number}"))
         else:
             some, found = read_examples(source, template=template)
             given += some

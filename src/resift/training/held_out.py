@@ -32,24 +32,32 @@ class HeldOut:
 
     Attributes:
         plan: what is measured; see `resift.evaluation`.
-        examples: the same queries with their relevant documents, to look for in the training data.
+        by_query: the same queries with their relevant documents, to look for in the training data.
     """
 
     plan: Plan
-    examples: list[Example]
+    by_query: Mapping[str, Example]
+
+    @property
+    def examples(self) -> list[Example]:
+        """The queries that are measured."""
+        return [self.by_query[query.id] for query in self.plan.queries]
 
     def limited(self, queries: int, *, seed: int) -> "HeldOut":
         """Return so many of the queries at most, drawn by `seed`."""
         if len(self.plan.queries) <= queries:
             return self
-        return plan_of(select(self.plan.dataset, limit=queries, seed=seed), depth=self.plan.depths[-1])
+        return self._of(select(self.plan.dataset, limit=queries, seed=seed))
 
     def halves(self, *, seed: int) -> tuple["HeldOut", "HeldOut"]:
         """Return the queries in two halves, drawn by `seed`."""
-        dataset, depth = self.plan.dataset, self.plan.depths[-1]
+        dataset = self.plan.dataset
         lots = sorted(dataset.queries, key=lambda key: hashlib.sha256(f"{seed}\0{key}".encode()).digest())
-        first, second = (plan_of(_only(dataset, set(lots[at::2])), depth=depth) for at in (0, 1))
+        first, second = (self._of(_only(dataset, set(lots[at::2]))) for at in (0, 1))
         return first, second
+
+    def _of(self, dataset: Dataset) -> "HeldOut":
+        return HeldOut(make_plan(dataset, depths=[self.plan.depths[-1]]), self.by_query)
 
 
 def read_held_out(source: str | Path, *, depth: int, template: str | None = None) -> HeldOut:
@@ -60,20 +68,22 @@ def read_held_out(source: str | Path, *, depth: int, template: str | None = None
     dataset = read_dataset(source)
     if dataset.first_stage is None:
         dataset = _with_bm25(dataset, depth)
-    return plan_of(dataset, depth=depth)
+    examples = from_dataset(replace(dataset, first_stage=None))
+    return HeldOut(make_plan(dataset, depths=[depth]), dict(zip(dataset.queries, examples, strict=True)))
 
 
 def from_examples(examples: Sequence[Example], *, name: str, depth: int) -> HeldOut:
     """Return the examples that have negatives as queries to measure; the order of their candidates is a shuffle."""
     keys: dict[str, str] = {}
     queries: dict[str, Query] = {}
+    of: dict[str, Example] = {}
     qrels: dict[str, dict[str, int]] = {}
     candidates: dict[str, list[str]] = {}
     for number, example in enumerate(examples, start=1):
         if not example.negatives:
             continue
         key = f"q{number}"
-        queries[key] = Query(id=key, text=example.query)
+        queries[key], of[key] = Query(id=key, text=example.query), example
         good = [keys.setdefault(text, f"d{len(keys) + 1}") for text in example.positives]
         bad = [keys.setdefault(text, f"d{len(keys) + 1}") for text in example.negatives]
         qrels[key] = {**dict.fromkeys(bad, 0), **dict.fromkeys(good, 1)}
@@ -95,12 +105,7 @@ def from_examples(examples: Sequence[Example], *, name: str, depth: int) -> Held
         first_stage=candidates,
         first_stage_name=SHUFFLED,
     )
-    return plan_of(dataset, depth=depth)
-
-
-def plan_of(dataset: Dataset, *, depth: int) -> HeldOut:
-    """Return what is measured of a dataset with candidates."""
-    return HeldOut(make_plan(dataset, depths=[depth]), from_dataset(replace(dataset, first_stage=None)))
+    return HeldOut(make_plan(dataset, depths=[depth]), of)
 
 
 def measure(plan: Plan, scores: Mapping[str, Sequence[float]]) -> Float64:
@@ -131,7 +136,7 @@ def before_and_after(
         "before": float(values["before"].mean()),
         "after": float(values["after"].mean()),
         "ceiling": float(best.mean()),
-        "comparison": asdict(comparison),
+        "comparison": {**asdict(comparison), "interval": list(comparison.interval)},
     }
 
 

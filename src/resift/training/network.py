@@ -126,6 +126,15 @@ def freeze_embeddings(network: Network) -> None:
             parameter.requires_grad_(requires_grad=False)
 
 
+def checkpoint_activations(network: Network) -> None:
+    """Have activations computed twice in place of keeping them."""
+    options = {"use_reentrant": False}
+    if hasattr(network.body, "activation_checkpointing_enable"):
+        network.body.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:  # its name before transformers 5
+        network.body.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+
+
 def to_tensors(network: Network) -> dict[str, Float32]:
     """Return canonical name -> float32 values of a network without LoRA."""
     state = network.body.state_dict()

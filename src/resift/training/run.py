@@ -126,8 +126,11 @@ class _Run:
         return self._finish(trainer.model.cpu(), encoder, report, work)
 
     def _cpu(self) -> bool:
+        """Whether the CPU computes; sets its threads too, which are torch's own and stay so."""
         import torch
 
+        if self.settings.threads is not None:
+            torch.set_num_threads(self.settings.threads)
         return self.settings.device == "cpu" or not torch.cuda.is_available()
 
     def _described(self) -> dict[str, Any]:
@@ -143,7 +146,7 @@ class _Run:
         """Return what is trained, after a comparison of its scores with resift's own."""
         import torch
 
-        from resift.training.network import add_lora, build, freeze_embeddings
+        from resift.training.network import add_lora, build, checkpoint_activations, freeze_embeddings
 
         settings, checkpoint = self.settings, self.checkpoint
         network = build(checkpoint)
@@ -154,7 +157,7 @@ class _Run:
         if settings.lora is not None:
             network = add_lora(network, settings.lora)
         if settings.checkpoint_activations:
-            network.body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            checkpoint_activations(network)
         return network
 
     def _trainer(

@@ -42,6 +42,7 @@ class Settings:
             their answers) from training, or `keep` them and say so in the report.
         max_batch_tokens: tokens that go through the network at once; a batch is cut into such slices.
         device: `cpu`, or None for the GPU where there is one.
+        threads: of the CPU; None for what torch takes, which is all cores.
     """
 
     loss: str = "listwise"
@@ -71,12 +72,14 @@ class Settings:
     leaks: Leaking = "refuse"
     max_batch_tokens: int | None = None
     device: str | None = None
+    threads: int | None = None
 
     def check(self) -> None:
         """Raise InputError for a value that nobody can train with."""
         for name, low in (
             ("group_size", 2), ("batch_size", 1), ("accumulate", 1), ("max_steps", 1), ("lora", 1), ("evaluations", 1),
             ("patience", 1), ("dev_queries", 1), ("test_queries", 1), ("depth", 2), ("max_batch_tokens", 1),
+            ("threads", 1),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < low):

@@ -67,7 +67,8 @@ class Segment:
         first, last = self.ids[0], self.ids[-1]
         ids = ids[np.searchsorted(ids, first) : np.searchsorted(ids, last, side="right")]
         if int(last) - int(first) + 1 == len(self.ids):  # no gaps
-            return np.subtract(ids, first)
+            slots: Int64 = ids - first
+            return slots
         few, many = (ids, self.ids) if len(ids) < len(self.ids) else (self.ids, ids)
         if not len(many):
             return np.empty(0, np.int64)

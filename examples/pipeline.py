@@ -1,4 +1,4 @@
-"""From a question to the right passage: a folder of documents in several languages, searched, filtered and explained."""
+"""From a question to the right passage: documents in several languages, searched, filtered and explained."""
 
 from pathlib import Path
 

@@ -9,7 +9,8 @@ r"""Make a folder that `resift search` finds passages in, or bring it up to date
 
 Documents are cut into passages at headings, paragraphs and sentences. What is there unchanged costs nothing; a file or
 row of the same id with other content is replaced. The other fields of rows, and the path and front matter of files, are
-kept: `--where` of `resift search` asks for them. Options of the folder are given once, when it is made.
+kept: `--where` of `resift search` asks for them. Options of the folder are given once, when it is made. Keys never get
+into it: RESIFT_ENCODER_KEY is that of an encoder's server, RESIFT_MILVUS_TOKEN that of Milvus.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from resift.cli import output
 from resift.cli.options import Opener, positive, read_template
+from resift.cli.pipelines import keyed_encoder, milvus_token, open_folder
 from resift.cli.reading import STDIN, BadLines
 from resift.errors import InputError, ResiftError
 
@@ -98,8 +100,8 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
 
     if there:
         only_shown = args.info and not (args.sources or args.delete or args.compact)
-        return Pipeline(args.folder, reranker=False, writable=not only_shown)
-    return Pipeline.create(
+        return open_folder(args.folder, reranker=False, writable=not only_shown)
+    made = Pipeline.create(
         args.folder,
         stores=_names(args.stores) or ("bm25",),
         encoder="resift" if args.encoder is None else args.encoder,
@@ -111,7 +113,12 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
         fusion="rrf" if args.fusion is None else args.fusion,
         weights=_weights(args.weights),
         reranker=False,
+        milvus_token=milvus_token(),
     )
+    if keyed_encoder(args.encoder) is None:
+        return made
+    made.close()  # the folder holds the encoder's name; its key is given with each opening
+    return open_folder(args.folder, reranker=False, writable=True)
 
 
 @contextmanager
@@ -198,7 +205,7 @@ def _sentence(summary: dict[str, Any]) -> str:
     line = f"{summary['folder']}: {', '.join(counted)}" if counted else str(summary["folder"])
     if "passages" in summary:
         seconds = summary["seconds"]
-        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 else ""
+        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 and summary["passages"] else ""
         line += f"; {summary['passages']} passages in {seconds:.1f} s{rate}"
     if "forgotten" in summary:
         line += f"; {summary['forgotten']} passages forgotten"

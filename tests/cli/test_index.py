@@ -135,6 +135,19 @@ def test_a_folder_is_not_made_for_nothing(run_cli: RunCli, folder: str, notes: P
     assert "--sync compares" in run_cli("index", folder, "--sync", "--info").err
 
 
+def test_a_reader_that_goes_away_is_no_error(
+    run_cli: RunCli, folder: str, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    run_cli("index", folder, str(notes))
+    monkeypatch.setattr("resift.cli.output.write", gone)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    ran = run_cli("index", folder, "--info")
+    assert (ran.code, ran.err) == (141, "")
+
+
 def test_one_writer(run_cli: RunCli, folder: str, notes: Path) -> None:
     run_cli("index", folder, str(notes))
     with Pipeline(folder, reranker=False):

@@ -73,6 +73,12 @@ def test_without_a_reranker(run_cli: RunCli, folder: str) -> None:
     assert "lang: en · price: 3" in ran.out
 
 
+def test_deeper_than_what_helps(run_cli: RunCli, folder: str) -> None:
+    ran = run_cli("search", folder, "library", "--depth", "150", "--top-k", "1")
+    assert ran.code == 0 and "en#0" in ran.out
+    assert "deeper than 100 rarely helps" in ran.err and "warning" not in ran.err
+
+
 def test_nothing_found(run_cli: RunCli, folder: str) -> None:
     ran = run_cli("search", folder, "qqqqq")
     assert (ran.code, ran.out) == (0, "nothing found\n")

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
         with _opened(args, there) as pipeline, _undone(args.folder, pipeline, there):
             _work(args, pipeline, fresh=not there)
     except OSError as error:
-        if isinstance(error, ResiftError):
+        if isinstance(error, ResiftError | BrokenPipeError):
             raise
         raise ResiftError(f"{error.filename or args.folder}: {error.strerror or error}") from error
     return 0

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 QUERIES_AT_ONCE = 32
 """Queries of one engine call: enough to fill batches, few enough that results appear while others are computed."""
 _EXPLAINED = 3
+_DEEP = 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +92,10 @@ def _add_reranker_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, open_reranker: Opener) -> int:
     """Search, or talk with whoever sits at the terminal."""
     asking = _asking(args)
+    if args.depth > _DEEP:
+        output.note(
+            f"note: reranking deeper than {_DEEP} rarely helps and often hurts: resift eval says it for your data"
+        )
     many = args.queries is not None
     if many and args.words:
         raise InputError("--queries brings its own queries: QUERY does not go with it")
@@ -120,7 +125,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
 
 def open_pipeline(args: argparse.Namespace, open_reranker: Opener) -> Pipeline:
     """Open the folder for reading, with the reranker that the options name."""
-    return open_folder(args.folder, reranker=_ranker(args, open_reranker), writable=False)
+    return open_folder(args.folder, reranker=_ranker(args, open_reranker), writable=False, depth=args.depth)
 
 
 def _ranker(args: argparse.Namespace, open_reranker: Opener) -> RankerSpec:

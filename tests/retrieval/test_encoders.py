@@ -91,6 +91,19 @@ def test_as_encoder_of_names() -> None:
     encoder.close()
 
 
+def test_an_api_key_goes_to_servers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    class Listening(HttpEncoder):
+        def __init__(self, url: str, *, api_key: str | None) -> None:
+            keys.append(api_key)
+
+    monkeypatch.setattr("resift.retrieval.http_encoder.HttpEncoder", Listening)
+    as_encoder("http://localhost:9/embed", api_key="secret")
+    assert keys == ["secret"]
+    assert as_encoder(shape, api_key="secret").name == "function:shape"
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

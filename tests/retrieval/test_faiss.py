@@ -150,9 +150,9 @@ def test_many_equal_vectors_hide_nothing(kind: Kind, storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind) -> None:
+def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind, tmp_path: Path) -> None:
     vectors = clusters(11, 2000)
-    index = FaissIndex(dimension=32, kind=kind, buffer=100)
+    index = FaissIndex.open(tmp_path, dimension=32, kind=kind, buffer=100)
     index.add_vectors(range(100), vectors[:100])
     assert (index.info.settled, index.info.recent) == (0, 100)
     index.add_vectors([100], vectors[100:101])
@@ -165,13 +165,17 @@ def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind) -> None:
         assert first.nlist == 2
         assert later.nlist == 2000 // 39
     index.delete(range(500))
+    index.save()
     assert index.info.settled == 2000
     index.delete([500])
+    assert (index.info.settled, len(index)) == (2000, 1499)
+    index.save()
     assert (index.info.settled, len(index)) == (1499, 1499)
     assert index.search_vector(vectors[1200], top_k=1)[0].id == 1200
     assert {hit.id for query in vectors[:50] for hit in index.search_vector(query, top_k=10)} & set(range(501)) == set()
     index.delete(range(1500))
     index.delete(range(1950))
+    index.save()
     assert (index.info.settled, index.info.recent, len(index)) == (0, 50, 50)
     index.delete(range(2000))
     assert len(index) == 0

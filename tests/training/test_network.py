@@ -11,7 +11,7 @@ from resift.loading.checkpoint import Checkpoint, load_checkpoint
 from resift.loading.source import EMBEDDED_FOLDER, locate
 from tests.checkpoints import make_checkpoint
 
-pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_torch_thread")]
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 

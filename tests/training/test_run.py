@@ -16,7 +16,7 @@ from resift.training import Settings, describe, train
 from tests.checkpoints import make_checkpoint
 from tests.training import toy
 
-pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_torch_thread")]
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")

@@ -57,7 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       help="words of bm25: ngrams (default, any language), words, or jieba")  # fmt: skip
     made.add_argument("--faiss-kind", choices=["flat", "hnsw", "ivf"], help="flat (default), hnsw or ivf")
     made.add_argument("--milvus", metavar="URL", help="of a server (default: a file in the folder)")
-    made.add_argument("--fusion", choices=["rrf", "weighted"], help="of several stores (default: rrf)")
+    made.add_argument(
+        "--fusion", metavar="NAME", help="of several stores: rrf (default), or weighted (beside the built-in encoder)"
+    )
     made.add_argument("--weights", metavar="NAME=N,...", help="of the stores: bm25=2,faiss=1")
     made.add_argument("--chunk-size", metavar="N", type=positive, help="characters of a passage (default: 1000)")
     made.add_argument("--chunk-overlap", metavar="N", type=int, help="that neighbours share (default: 100)")
@@ -101,17 +103,13 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
     if there:
         only_shown = args.info and not (args.sources or args.delete or args.compact)
         return open_folder(args.folder, reranker=False, writable=not only_shown)
+    options: dict[str, Any] = {"stores": _names(args.stores) or None, "weights": _weights(args.weights)}
+    options |= {name: getattr(args, name) for name in ("encoder", "analyzer", "faiss_kind", "milvus", "fusion")}
     made = Pipeline.create(
         args.folder,
-        stores=_names(args.stores) or ("bm25",),
-        encoder="resift" if args.encoder is None else args.encoder,
-        analyzer="ngrams" if args.analyzer is None else args.analyzer,
-        faiss_kind="flat" if args.faiss_kind is None else args.faiss_kind,
-        milvus=args.milvus,
+        **{name: value for name, value in options.items() if value is not None},
         chunking=_chunking(args),
         columns=_columns(args),
-        fusion="rrf" if args.fusion is None else args.fusion,
-        weights=_weights(args.weights),
         reranker=False,
         milvus_token=milvus_token(),
     )

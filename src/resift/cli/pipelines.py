@@ -37,9 +37,9 @@ def keyed_encoder(spec: str | None) -> Encoder | None:
     key = os.environ.get(ENCODER_KEY)
     if not key or spec is None or not spec.startswith(("http://", "https://")):
         return None
-    from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval import as_encoder
 
-    return HttpEncoder(spec, api_key=key)
+    return as_encoder(spec, api_key=key)
 
 
 def milvus_token() -> str | None:

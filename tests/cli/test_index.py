@@ -115,7 +115,8 @@ def test_nothing_is_deleted_while_something_cannot_be_read(run_cli: RunCli, fold
     run_cli("index", folder, str(notes))
     (notes / "a.md").unlink()
     (notes / "rows.jsonl").write_text('{"id": 1, "text": "tea"}\n{broken\n', encoding="utf-8")
-    assert run_cli("index", folder, str(notes), "--sync").code == 2
+    stopped = run_cli("index", folder, str(notes), "--sync")
+    assert stopped.code == 2 and "rows.jsonl, line 2" in stopped.err and "hint: correct it" in stopped.err
     ran = run_cli("index", folder, str(notes), "--sync", "--skip-bad")
     assert ran.code == 2 and "so nothing was deleted" in ran.err and "rows.jsonl" in ran.err
     assert set(documents(folder)) == {"a.md", "b.txt"}

@@ -16,6 +16,7 @@ from resift.training.data import Data, Sources, gather
 from resift.training.folder import stored_in_half, write_model
 from resift.training.groups import Groups, steps_of
 from resift.training.held_out import before_and_after, scores_of
+from resift.training.prior import scale_prior
 from resift.training.report import FORMAT, Report, versions, write_report
 from resift.training.same import check_same, pad_id, sample_pairs
 from resift.training.settings import Settings
@@ -123,7 +124,7 @@ class _Run:
             return None
         seconds = time.monotonic() - began
         report = self._facts(trainer, chosen, seconds)
-        return self._finish(trainer.model.cpu(), encoder, report, work)
+        return self._finish(trainer.model.cpu(), report, work)
 
     def _cpu(self) -> bool:
         """Whether the CPU computes; sets its threads too, which are torch's own and stay so."""
@@ -261,7 +262,7 @@ class _Run:
             "warnings": list(self.data.warnings),
         }
 
-    def _finish(self, network: "Network", encoder: Encoder, report: Report, work: Path) -> Report:
+    def _finish(self, network: "Network", report: Report, work: Path) -> Report:
         """Merge, write, load again and compare; the folder appears when everything in it is complete."""
         from resift.training.network import merge_lora, round_to_half, to_tensors
 
@@ -272,8 +273,13 @@ class _Run:
             made = Path(scratch) / self.folder.name
             made.mkdir()
             write_model(made, self.checkpoint, to_tensors(network), half=half)
+            if network.prior_scale is not None:
+                report["training"]["prior_scale"] = network.prior_scale
+                scale_prior(made, self.checkpoint.config, network.prior_scale)
+                network.scale = None
             written = load_checkpoint(locate(made))
-            check_same(written, network, encoder.sequences(sample_pairs(self.data.training)), when="as it is written")
+            pairs = make_encoder(written, self.settings).sequences(sample_pairs(self.data.training))
+            check_same(written, network, pairs, when="as it is written")
             report["held_out"] = self._compare(made)
             if report["held_out"]["comparison"]["difference"] < 0:
                 report["warnings"].append("the trained model ranks the held-out queries worse than the original")

@@ -4,7 +4,9 @@ import importlib.util
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,7 @@ def train(
     cache_dir: str | Path | None = None,
     resume: bool = False,
     tell: "Tell | None" = None,
+    note: Callable[[str], None] | None = None,
 ) -> Report | None:
     """Fine-tune a reranker and write it to the new folder `output`; return the report, which is there as well.
 
@@ -61,6 +64,7 @@ def train(
         cache_dir: the hub cache.
         resume: go on from the last checkpoint; data, model and settings must be those of the first call.
         tell: called with a `Progress`.
+        note: called with lines about the data, before training.
 
     Raises:
         InputError: data or settings that cannot be used, leaking evaluation data, or a folder that is there already.
@@ -86,6 +90,9 @@ def train(
 
     taught = parse_loss(settings.loss, temperature=settings.temperature).taught
     found = gather(data, dev=dev, test=test, settings=settings, template=template, taught=taught)
+    if note is not None:
+        for line in found.lines():
+            note(line)
     return _Run(checkpoint, settings, found, folder, resume, tell if tell is not None else _silent).run()
 
 
@@ -297,14 +304,16 @@ class _Run:
         scores = []
         for what, model in (("before", self.checkpoint.source.folder), ("after", made)):
             settings = self.settings
-            self.tell(_progress(f"measuring {what}", 0, len(plan.queries)))
+            label = f"measuring {what}"
             with Reranker(
                 model,
                 max_length=settings.max_length,
                 query_max_length=settings.query_max_length,
                 truncation=settings.truncation,
+                threads=settings.threads,
             ) as reranker:
-                scores.append(scores_of(plan, reranker))
+                told = partial(_told, self.tell, label)
+                scores.append(scores_of(plan, reranker, tell=told))
         return before_and_after(plan, scores[0], scores[1], seed=self.settings.seed)
 
 
@@ -316,10 +325,10 @@ def _check_extra(settings: Settings) -> None:
         raise MissingExtra("training with LoRA", extra="train-lora")
 
 
-def _progress(what: str, done: int, total: int) -> "Progress":
+def _told(tell: "Tell", what: str, done: int, total: int) -> None:
     from resift.training.trainer import Progress
 
-    return Progress(what, done, total)
+    tell(Progress(what, done, total))
 
 
 def _silent(progress: "Progress") -> None:

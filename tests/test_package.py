@@ -7,6 +7,7 @@ import pytest
 
 import resift
 import resift.errors
+import resift.retrieval
 
 NAMES = [
     "AsyncClient",
@@ -59,6 +60,15 @@ def test_the_embedder_loads_no_engine() -> None:
 
 def test_a_pipeline_loads_no_store_before_it_is_opened() -> None:
     assert loaded_by("from resift import Pipeline") <= {"numpy", "tokenizers"}
+
+
+def test_first_stages_load_their_libraries_when_they_are_made() -> None:
+    names = resift.retrieval.__all__
+    assert all(getattr(resift.retrieval, name) is not None for name in names)
+    assert set(names) <= set(dir(resift.retrieval))
+    assert loaded_by(f"from resift.retrieval import {', '.join(names)}") <= {"numpy", "tokenizers"}
+    with pytest.raises(AttributeError):
+        resift.retrieval.Faiss  # noqa: B018
 
 
 def test_the_client_loads_no_engine() -> None:

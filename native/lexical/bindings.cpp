@@ -87,7 +87,8 @@ class PyPostings {
         counts_(std::move(counts)),
         peaks_(std::move(peaks)) {
     if (offsets_.size() != terms_.size() + 1 || peaks_.size() != terms_.size() || counts_.size() != slots_.size() ||
-        offsets_.data()[terms_.size()] != slots_.size()) {
+        offsets_.data()[0] != 0 || offsets_.data()[terms_.size()] != slots_.size() ||
+        !std::is_sorted(offsets_.data(), offsets_.data() + offsets_.size())) {
       throw std::invalid_argument("the arrays of a segment do not fit together");
     }
     view_ = {terms_.data(),       offsets_.data(),
@@ -116,7 +117,8 @@ class PyPostings {
   }
 
   std::pair<nb::object, nb::object> search(const Array<std::int64_t>& rows, const Array<float>& weights,
-                                           const Array<float>& norms, float least, std::int64_t top_k,
+                                           const Array<float>& norms, float least_norm, float least,
+                                           std::int64_t top_k,
                                            const std::optional<Array<std::uint8_t>>& mask,
                                            const std::optional<Array<std::int32_t>>& slots) const {
     if (rows.size() != weights.size()) throw std::invalid_argument("there must be a weight for each row");
@@ -128,7 +130,8 @@ class PyPostings {
         if (slots->data()[i] < 0 || slots->data()[i] >= documents) throw std::invalid_argument("no such slot");
       }
     }
-    const LexicalQuery query{rows.data(), weights.data(), static_cast<std::int64_t>(rows.size()), least, top_k};
+    const LexicalQuery query{rows.data(), weights.data(), static_cast<std::int64_t>(rows.size()),
+                             least_norm,  least,          top_k};
     const Allowed allowed{mask ? mask->data() : nullptr, slots ? slots->data() : nullptr,
                           slots ? static_cast<std::int64_t>(slots->size()) : 0};
     FoundSlots found;
@@ -219,7 +222,7 @@ void bind_lexical(nb::module_& m) {
       .def("find", &PyPostings::find, nb::arg("keys").noconvert())
       .def("holders", &PyPostings::count_holders, nb::arg("rows").noconvert(), nb::arg("dead").noconvert() = nb::none())
       .def("search", &PyPostings::search, nb::arg("rows").noconvert(), nb::arg("weights").noconvert(),
-           nb::arg("norms").noconvert(), nb::kw_only(), nb::arg("least"), nb::arg("top_k"),
+           nb::arg("norms").noconvert(), nb::kw_only(), nb::arg("least_norm"), nb::arg("least"), nb::arg("top_k"),
            nb::arg("mask").noconvert() = nb::none(), nb::arg("slots").noconvert() = nb::none());
   m.def("merge", &merge_arrays, nb::arg("parts"));
 }

@@ -1,13 +1,14 @@
 #include "lexical/search.h"
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
 
 namespace resift {
 
 namespace {
 
 constexpr std::size_t kBlock = 32;
+constexpr std::int64_t kLong = 2048;   // before a list of so many documents, it pays to find out who may be left out
 constexpr std::int64_t kSparse = 32;  // a list this much longer than there are candidates is searched, not walked
 constexpr float kSlack = 0.9999f;     // of what is wanted: more than rounding takes from sums of hundreds of terms
 
@@ -64,17 +65,45 @@ void probe(const PostingsView& view, std::int64_t row, float weight, const float
 }
 
 // The most that the terms from each one on can add to a document.
-std::vector<float> bounds_of(const PostingsView& view, const LexicalQuery& query, float least_norm) {
+std::vector<float> bounds_of(const PostingsView& view, const LexicalQuery& query) {
   std::vector<float> rest(static_cast<std::size_t>(query.terms) + 1, 0.0f);
   for (std::int64_t i = query.terms - 1; i >= 0; --i) {
     float bound = 0;
     if (query.rows[i] >= 0) {
       const float peak = static_cast<float>(view.peaks[static_cast<std::size_t>(query.rows[i])]);
-      bound = query.weights[i] * (peak / (peak + least_norm));
+      bound = query.weights[i] * (peak / (peak + query.least_norm));
     }
     rest[static_cast<std::size_t>(i)] = rest[static_cast<std::size_t>(i) + 1] + bound;
   }
   return rest;
+}
+
+// The slots whose sum is at least `bound`, of all documents.
+std::vector<std::int32_t> collect(const float* sums, std::int64_t documents, float bound, const std::uint8_t* mask) {
+  std::vector<std::int32_t> slots;
+  const auto size = static_cast<std::size_t>(documents);
+  for (std::size_t start = 0; start < size; start += kBlock) {
+    const std::size_t end = std::min(size, start + kBlock);
+    if (end - start == kBlock) {  // most blocks have none; compilers make a vector of this
+      int any = 0;
+      for (std::size_t j = 0; j < kBlock; ++j) any |= sums[start + j] >= bound;
+      if (any == 0) continue;
+    }
+    for (std::size_t slot = start; slot < end; ++slot) {
+      if (sums[slot] >= bound && (mask == nullptr || mask[slot] != 0)) slots.push_back(static_cast<std::int32_t>(slot));
+    }
+  }
+  return slots;
+}
+
+// Without branches: half of them would be guessed wrong.
+void keep_above(std::vector<std::int32_t>& slots, const float* sums, float bound) {
+  std::size_t kept = 0;
+  for (const std::int32_t slot : slots) {
+    slots[kept] = slot;
+    kept += sums[slot] >= bound ? 1 : 0;
+  }
+  slots.resize(kept);
 }
 
 void keep_best(std::vector<std::int32_t>& slots, const float* sums, std::int64_t top_k) {
@@ -94,39 +123,41 @@ FoundSlots search_postings(const PostingsView& view, const float* norms, std::in
   thread_local std::vector<float> memory;
   memory.assign(static_cast<std::size_t>(documents), 0.0f);
   float* sums = memory.data();
+  constexpr float kSome = std::numeric_limits<float>::min();
   const float least = query.least * kSlack;
-  const std::vector<float> rest = bounds_of(view, query, *std::min_element(norms, norms + documents));
+  const std::vector<float> rest = bounds_of(view, query);
 
-  // First whole lists, until a document that none of them held cannot be wanted any more.
+  // A document can be left out once its sum and the most that the rest can add are below what is wanted. As long as
+  // that is true of none, or too few lists are long, lists are walked; then `candidates` are all that matter.
   std::vector<std::int32_t> candidates;
-  std::int64_t term = 0;
-  if (allowed.slots != nullptr) {
-    candidates.assign(allowed.slots, allowed.slots + allowed.count);
-  } else {
-    for (; term < query.terms && rest[static_cast<std::size_t>(term)] >= least; ++term) {
-      if (query.rows[term] >= 0) walk(view, query.rows[term], query.weights[term], norms, sums);
-    }
-    const float missing = least - rest[static_cast<std::size_t>(term)];
-    for (std::int32_t slot = 0; slot < documents; ++slot) {
-      if (sums[slot] > 0 && sums[slot] >= missing && (allowed.mask == nullptr || allowed.mask[slot] != 0)) {
-        candidates.push_back(slot);
-      }
-    }
-  }
-  // Then the others, for the candidates alone, which become fewer.
-  for (; term < query.terms && !candidates.empty(); ++term) {
+  bool chosen = allowed.slots != nullptr;
+  if (chosen) candidates.assign(allowed.slots, allowed.slots + allowed.count);
+  for (std::int64_t term = 0; term < query.terms; ++term) {
     const std::int64_t row = query.rows[term];
     if (row < 0) continue;
     const auto size = static_cast<std::int64_t>(view.offsets[row + 1] - view.offsets[row]);
-    if (size > kSparse * static_cast<std::int64_t>(candidates.size())) {
+    const float missing = least - rest[static_cast<std::size_t>(term)];
+    if (size > kLong && missing > 0) {
+      if (chosen) {
+        keep_above(candidates, sums, missing);
+      } else {
+        candidates = collect(sums, documents, missing, allowed.mask);
+        chosen = true;
+      }
+      if (candidates.empty()) return found;
+    }
+    if (chosen && size > kSparse * static_cast<std::int64_t>(candidates.size())) {
       probe(view, row, query.weights[term], norms, candidates, sums);
     } else {
       walk(view, row, query.weights[term], norms, sums);
     }
-    const float missing = least - rest[static_cast<std::size_t>(term) + 1];
-    std::erase_if(candidates, [&](std::int32_t slot) { return sums[slot] < missing; });
   }
-  std::erase_if(candidates, [&](std::int32_t slot) { return !(sums[slot] > 0) || sums[slot] < query.least; });
+  const float wanted = std::max(query.least, kSome);
+  if (chosen) {
+    keep_above(candidates, sums, wanted);
+  } else {
+    candidates = collect(sums, documents, wanted, allowed.mask);
+  }
   keep_best(candidates, sums, query.top_k);
   found.scores.reserve(candidates.size());
   for (const std::int32_t slot : candidates) found.scores.push_back(sums[slot]);

@@ -12,7 +12,8 @@ struct LexicalQuery {
   const std::int64_t* rows;  // [terms], of the segment; -1 where it has no such term
   const float* weights;      // [terms], above 0; the order is that of the sums
   std::int64_t terms;
-  float least;  // documents below it are not wanted
+  float least_norm;  // no document's norm is below it
+  float least;       // documents below it are not wanted
   std::int64_t top_k;
 };
 

@@ -109,6 +109,7 @@ class Postings:
         weights: Float32,
         norms: Float32,
         *,
+        least_norm: float,
         least: float,
         top_k: int,
         mask: _UInt8 | None = None,
@@ -116,5 +117,6 @@ class Postings:
     ) -> tuple[Int32, Float32]:
         """Return slots and scores of the best `top_k` documents of score `least` or more, in no order.
 
-        Documents have bytes set in `mask`, or are in `slots`, ascending. Without the interpreter's lock.
+        Documents have bytes set in `mask`, or are in `slots`, ascending; no norm is below `least_norm`. Without the
+        interpreter's lock.
         """

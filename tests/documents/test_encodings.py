@@ -53,14 +53,14 @@ def test_found_out(text: str, encoding: str) -> None:
     ],
 )
 def test_in_doubt_nothing_is_guessed(text: str, encoding: str) -> None:
-    with pytest.raises(InputError, match=r"a.txt, line 2: not UTF-8 text.*iconv"):
+    with pytest.raises(InputError, match=r"a\.txt, line 2: not UTF-8 text.*iconv"):
         decode(b"ascii\n" + text.encode(encoding), "a.txt")
     assert decode(text.encode(encoding), "a.txt", encoding=encoding) == text
 
 
 @pytest.mark.parametrize("data", [b"\x7fELF\x02\x01\0\0\0\0\0\0\0\0\0\0\x03\0>\0", b"a\0", bytes(range(256)) * 4])
 def test_no_text(data: bytes) -> None:
-    with pytest.raises(InputError, match="a.txt"):
+    with pytest.raises(InputError, match=r"a\.txt"):
         decode(data, "a.txt")
 
 
@@ -71,7 +71,7 @@ def test_a_sample_may_end_within_a_character() -> None:
 
 
 def test_a_broken_place_is_named() -> None:
-    with pytest.raises(InputError, match="a.txt, line 3: not UTF-8 text"):
+    with pytest.raises(InputError, match=r"a\.txt, line 3: not UTF-8 text"):
         decode(codecs.BOM_UTF8 + "一\n二\n".encode() + b"\xff", "a.txt")
     with pytest.raises(InputError, match="line 1: not BIG5 text"):
         decode(b"\xff", "a.txt", encoding="big5")

@@ -29,7 +29,7 @@ def test_a_failing_store_stops_no_other_and_catches_up(pipeline: Pipeline, store
         pipeline.add([row("c", "red plum")])
     assert documents(pipeline.search("red")) == ["a", "c"]
     assert [(store.name, store.behind) for store in pipeline.info.stores] == [("one", 1), ("two", 0)]
-    assert [stage.name for stage in pipeline.search("red").stages] == ["two"]
+    assert [stage.name for stage in pipeline.search("red").stages] == ["two", "read"]
     with pytest.raises(InputError, match="'one' could not take the last changes: the encoder is down"):
         pipeline.search("red", stores=["one"])
     with pytest.raises(ConnectionError):

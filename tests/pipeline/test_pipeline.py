@@ -357,7 +357,7 @@ def test_with_the_embedded_model(tmp_path: Path) -> None:
         pipeline.add(TEXTS)
         result = pipeline.search("Which city is the capital of Germany?", explain=1)
         assert documents(result)[0] == "berlin"
-        assert [stage.name for stage in result.stages] == ["bm25", "rerank", "explain"]
+        assert [stage.name for stage in result.stages] == ["bm25", "read", "rerank", "explain"]
         explanation = result[0].explanation
         assert explanation is not None
         assert explanation.text == "Berlin is the capital of Germany."

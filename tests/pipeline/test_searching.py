@@ -49,7 +49,7 @@ def stages(result: Any) -> list[tuple[str, int]]:
 def test_each_stage_says_what_it_made(pipeline: Pipeline) -> None:
     result = pipeline.search("red apple")
     assert documents(result) == ["b", "c", "d", "a"]  # the longest first, then in the first stage's order
-    assert stages(result) == [("words", 4), ("backwards", 4), ("fusion", 4), ("rerank", 4)]
+    assert stages(result) == [("words", 4), ("backwards", 4), ("read", 4), ("fusion", 4), ("rerank", 4)]
     assert all(stage.seconds >= 0 for stage in result.stages)
     assert result.seconds == sum(stage.seconds for stage in result.stages)
     first = result[0]
@@ -68,10 +68,15 @@ def test_without_reranking(pipeline: Pipeline, ranker: LongestFirst) -> None:
     assert ranker.runs == 0
 
 
+def test_what_was_not_reranked_is_not_explained(pipeline: Pipeline) -> None:
+    with pytest.raises(InputError, match="nothing is reranked"):
+        pipeline.search("red", rerank=False, explain=True)
+
+
 def test_one_store_needs_no_fusion(pipeline: Pipeline) -> None:
     result = pipeline.search("red apple", stores=["words"], rerank=False)
     assert documents(result) == ["a", "c", "b", "d"]
-    assert stages(result) == [("words", 4)]
+    assert stages(result) == [("words", 4), ("read", 4)]
     assert result[0].stage == "words"
 
 
@@ -94,8 +99,8 @@ def test_weights(pipeline: Pipeline) -> None:
 
 
 def test_recall_is_asked_of_each_store(pipeline: Pipeline) -> None:
-    assert stages(pipeline.search("red apple", recall=2, top_k=1, depth=1))[:3] == [
-        ("words", 2), ("backwards", 2), ("fusion", 3),
+    assert stages(pipeline.search("red apple", recall=2, top_k=1, depth=1))[:4] == [
+        ("words", 2), ("backwards", 2), ("read", 3), ("fusion", 3),
     ]  # fmt: skip
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-import faiss
 import pytest
+
+from resift.retrieval.faiss_base import library
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """FAISS's threads wait for each other, which takes long where tests run side by side; and graphs are the same now."""
+    """FAISS with one thread: its threads would wait for each other beside other tests; and graphs are the same now."""
+    faiss = library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     yield

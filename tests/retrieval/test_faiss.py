@@ -150,9 +150,9 @@ def test_many_equal_vectors_hide_nothing(kind: Kind, storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind) -> None:
+def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind, tmp_path: Path) -> None:
     vectors = clusters(11, 2000)
-    index = FaissIndex(dimension=32, kind=kind, buffer=100)
+    index = FaissIndex.open(tmp_path, dimension=32, kind=kind, buffer=100)
     index.add_vectors(range(100), vectors[:100])
     assert (index.info.settled, index.info.recent) == (0, 100)
     index.add_vectors([100], vectors[100:101])
@@ -165,13 +165,17 @@ def test_lists_and_graphs_are_made_again_when_it_is_time(kind: Kind) -> None:
         assert first.nlist == 2
         assert later.nlist == 2000 // 39
     index.delete(range(500))
+    index.save()
     assert index.info.settled == 2000
     index.delete([500])
+    assert (index.info.settled, len(index)) == (2000, 1499)
+    index.save()
     assert (index.info.settled, len(index)) == (1499, 1499)
     assert index.search_vector(vectors[1200], top_k=1)[0].id == 1200
     assert {hit.id for query in vectors[:50] for hit in index.search_vector(query, top_k=10)} & set(range(501)) == set()
     index.delete(range(1500))
     index.delete(range(1950))
+    index.save()
     assert (index.info.settled, index.info.recent, len(index)) == (0, 50, 50)
     index.delete(range(2000))
     assert len(index) == 0
@@ -393,6 +397,26 @@ def test_an_encoder_that_changes_its_dimension() -> None:
     with pytest.raises(InputError, match="'odd' gave vectors of 4 numbers, expected 3"):
         index.add([2], ["abcd"])
     assert len(index) == 1
+
+
+def test_a_change_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FaissIndex(dimension=D, buffer=10)
+    model = dict(enumerate(grid(30, 10)))
+    index.add_vectors(list(model), np.array(list(model.values())))
+    before = index.info
+
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("resift.retrieval.faiss_base.build", full)
+        with pytest.raises(MemoryError):
+            index.add_vectors(range(3, 30), np.ones((27, D)))
+    assert index.info == before
+    query = grid(31, 1)[0]
+    assert index.search_vector(query, top_k=9) == expected(model, query, 9)
+    index.delete([3, 4])
+    assert len(index) == before.documents - sum(bool(model[one].any()) for one in (3, 4))
 
 
 def test_in_memory_then_in_a_folder(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
@@ -50,6 +49,7 @@ def test_more_equal_vectors_than_were_asked_for(kind: Kind) -> None:
 
 
 def test_no_setting_of_faiss_is_changed() -> None:
+    faiss = faiss_base.library()
     before = faiss.omp_get_max_threads()
     layout = Layout(kind="ivf")
     base = faiss_base.build(layout, np.arange(500), units(3, 500))

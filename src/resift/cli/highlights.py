@@ -52,7 +52,7 @@ def excerpt(text: str, query: str, *, limit: int) -> Span:
     for start in starts:
         held = {_folded(text[a:b]) for a, b in spans if start <= a and b <= start + limit}
         worth = sum(map(len, held))
-        if worth > best:
+        if worth > best or worth == best > 0:  # of equal ones the last: it begins with the query's words
             best, place = worth, start
     return place, ending(text, place, place + limit)
 

@@ -9,7 +9,8 @@ r"""Make a folder that `resift search` finds passages in, or bring it up to date
 
 Documents are cut into passages at headings, paragraphs and sentences. What is there unchanged costs nothing; a file or
 row of the same id with other content is replaced. The other fields of rows, and the path and front matter of files, are
-kept: `--where` of `resift search` asks for them. Options of the folder are given once, when it is made.
+kept: `--where` of `resift search` asks for them. Options of the folder are given once, when it is made. Keys never get
+into it: RESIFT_ENCODER_KEY is that of an encoder's server, RESIFT_MILVUS_TOKEN that of Milvus.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resift.cli import output
 from resift.cli.options import Opener, positive, read_template
+from resift.cli.pipelines import keyed_encoder, milvus_token, open_folder
 from resift.cli.reading import STDIN, BadLines
 from resift.errors import InputError, ResiftError
 
@@ -41,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="*", metavar="SOURCE", help="files and folders; - is standard input")
     parser.add_argument("--sync", action="store_true", help="delete the documents that are not in the SOURCEs")
     parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be read, and say so")
+    parser.add_argument("--encoding", metavar="NAME", help="of all text files (default: found out, file by file)")
     parser.add_argument("--delete", nargs="+", metavar="ID", default=[], help="delete documents")
     parser.add_argument("--compact", action="store_true", help="give the space of what was deleted back")
     parser.add_argument("--info", action="store_true", help="show what is in the folder")
@@ -97,8 +100,8 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
 
     if there:
         only_shown = args.info and not (args.sources or args.delete or args.compact)
-        return Pipeline(args.folder, reranker=False, writable=not only_shown)
-    return Pipeline.create(
+        return open_folder(args.folder, reranker=False, writable=not only_shown)
+    made = Pipeline.create(
         args.folder,
         stores=_names(args.stores) or ("bm25",),
         encoder="resift" if args.encoder is None else args.encoder,
@@ -110,7 +113,12 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
         fusion="rrf" if args.fusion is None else args.fusion,
         weights=_weights(args.weights),
         reranker=False,
+        milvus_token=milvus_token(),
     )
+    if keyed_encoder(args.encoder) is None:
+        return made
+    made.close()  # the folder holds the encoder's name; its key is given with each opening
+    return open_folder(args.folder, reranker=False, writable=True)
 
 
 @contextmanager
@@ -127,20 +135,23 @@ def _undone(folder: Path, pipeline: Pipeline, there: bool) -> Iterator[None]:
 
 def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
     summary: dict[str, Any] = {"folder": str(args.folder)}
-    skipped: list[str] = []
+    left = _Left()
     if args.delete:
         summary["deleted"] = _delete(args, pipeline)
     if args.sources:
-        changes = _index(args, pipeline, skipped)
+        changes = _index(args, pipeline, left)
         deleted = changes.deleted + summary.get("deleted", 0)
-        summary |= {**asdict(changes), "deleted": deleted, "skipped": skipped}
+        summary |= {**asdict(changes), "deleted": deleted, "skipped": left.errors, "passed_over": dict(left.reasons)}
     if args.compact:
         summary["forgotten"] = pipeline.compact()
     if args.info:
         _show_info(pipeline.info, args)
         return
-    for message in skipped:
+    for message in left.errors:
         output.note(f"skipped: {output.printable(message)}")
+    if left.reasons:
+        counted = ", ".join(f"{count} {reason}" for reason, count in left.reasons.most_common())
+        output.note(f"files left out: {output.printable(counted)}")
     if args.json:
         output.write_json(summary)
     else:
@@ -156,8 +167,8 @@ def _delete(args: argparse.Namespace, pipeline: Pipeline) -> int:
     return pipeline.delete(args.delete)
 
 
-def _index(args: argparse.Namespace, pipeline: Pipeline, skipped: list[str]) -> Changes:
-    documents = _read(args, pipeline, skipped)
+def _index(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Changes:
+    documents = _read(args, pipeline, left)
     with _progress() as show:
         if args.sync:
             return pipeline.sync(documents, progress=show)
@@ -193,26 +204,46 @@ def _sentence(summary: dict[str, Any]) -> str:
         counted.append(f"{summary['empty']} without text")
     line = f"{summary['folder']}: {', '.join(counted)}" if counted else str(summary["folder"])
     if "passages" in summary:
-        rate = summary["passages"] / max(summary["seconds"], 1e-9)
-        line += f"; {summary['passages']} passages in {summary['seconds']:.1f} s ({rate:.0f} a second)"
+        seconds = summary["seconds"]
+        rate = f" ({summary['passages'] / seconds:.0f} a second)" if seconds >= 1 and summary["passages"] else ""
+        line += f"; {summary['passages']} passages in {seconds:.1f} s{rate}"
     if "forgotten" in summary:
         line += f"; {summary['forgotten']} passages forgotten"
     return line
 
 
-def _read(args: argparse.Namespace, pipeline: Pipeline, skipped: list[str]) -> Iterator[Document]:
+def _read(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Iterator[Document]:
     """Yield the documents of the sources, as the folder's rows are read."""
+    from resift.documents import read_documents
+
     columns = pipeline.info.columns
     files = [source for source in args.sources if source != STDIN]
-    skip = skipped.append if args.skip_bad else None
-    parts: list[Iterable[Document]] = []
+    on_error = left.failed if args.skip_bad else None
     if files:
-        from resift.documents import read_documents
-
-        parts.append(read_documents(files, columns=columns, skip=skip))
+        yield from read_documents(
+            files, columns=columns, encoding=args.encoding, on_error=on_error, on_skip=left.passed_over
+        )
     if STDIN in args.sources:
-        parts.append(_read_rows(columns, BadLines(STDIN, skip=args.skip_bad), skipped))
-    return chain.from_iterable(parts)
+        yield from _read_rows(columns, BadLines(STDIN, skip=args.skip_bad), left.errors)
+    if args.sync and left.errors:
+        raise InputError(
+            f"{len(left.errors)} of the files and rows could not be read, so nothing was deleted: {left.errors[0]}",
+            hint="correct them or take them away, and run it again; without --sync the others are added",
+        )
+
+
+class _Left:
+    """What was not read: broken files and rows, and files that are none of ours."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.reasons: Counter[str] = Counter()
+
+    def failed(self, error: InputError) -> None:
+        self.errors.append(error.message)
+
+    def passed_over(self, _: str, reason: str) -> None:
+        self.reasons[reason] += 1
 
 
 def _read_rows(columns: Columns, bad: BadLines, skipped: list[str]) -> Iterator[Document]:

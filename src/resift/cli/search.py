@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from resift.cli import output
 from resift.cli.conditions import read_conditions
 from resift.cli.options import DEFAULTS, Opener, add_model_options, positive
+from resift.cli.pipelines import open_folder
 from resift.cli.reading import STDIN, BadLines
 from resift.cli.search_asking import Asking
 from resift.errors import InputError
@@ -119,9 +120,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
 
 def open_pipeline(args: argparse.Namespace, open_reranker: Opener) -> Pipeline:
     """Open the folder for reading, with the reranker that the options name."""
-    from resift.pipeline import Pipeline
-
-    return Pipeline(args.folder, reranker=_ranker(args, open_reranker), writable=False)
+    return open_folder(args.folder, reranker=_ranker(args, open_reranker), writable=False)
 
 
 def _ranker(args: argparse.Namespace, open_reranker: Opener) -> RankerSpec:

@@ -156,12 +156,13 @@ class Session:
         hit = self._last[place - 1]
         from resift.pipeline.searching import joined
 
-        document = self._pipeline().get(hit.document)
+        pipeline = self._pipeline()
+        document = pipeline.get(hit.document)
         if document is None:
             raise InputError(f"the document {hit.document!r} was deleted meanwhile")
         around = [one for one in document.passages if abs(one.place - hit.passage.place) <= _NEIGHBOURS]
         output.write(output.printable(f"{hit.id}  {hit.source}"))
-        output.write(output.printable_lines(joined(around)))
+        output.write(output.printable_lines(joined(around, overlap=pipeline.info.chunking.overlap)))
 
 
 _COMMANDS: dict[str, Callable[[Session, str], None]] = {

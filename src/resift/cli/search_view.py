@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from resift.cli import output
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _LINES = 3
 """Lines of a passage that are shown."""
 _INDENT = 4
+_HEADING = re.compile(r"^([^\n]{0,50}\w)\s*\n\s*", re.MULTILINE)
+"""A short line that ends in a word: a heading or an item, which is to be told from the sentence behind it."""
+_CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_BETWEEN = re.compile(f"(?<=[{_CJK}]) (?=[{_CJK}])")
+"""What is left of a line break in Chinese and Japanese, where the terminal's line would break again."""
 _MARKED = "bold yellow"
 
 
@@ -46,7 +51,8 @@ def show_result(result: SearchResult, console: Console, look: Look) -> None:
         console.print(Text("nothing found", "dim"))
     last = result.hits[0].stage if result.hits else ""
     for place, hit in enumerate(result.hits, start=1):
-        console.print(_head(place, hit, last))
+        for line in _head(place, hit, last, console.width):
+            console.print(line)
         if fields := _fields(hit, look.fields):
             _print(console, Text(fields, "cyan"))
         _print(console, _body(hit, result.query, console, look))
@@ -61,8 +67,8 @@ def stages_line(result: SearchResult) -> str:
     return ", ".join(f"{one.name} {_duration(one.seconds)} ({one.found})" for one in result.stages)
 
 
-def _head(place: int, hit: FoundPassage, last: str) -> Text:
-    """Return the line above a passage: place, score, title, headings and id."""
+def _head(place: int, hit: FoundPassage, last: str, width: int) -> list[Text]:
+    """Return what stands above a passage: place, score, title, headings and id, on two lines where one is too short."""
     stage = "" if hit.stage == last else f" ({hit.stage})"
     path = " > ".join(hit.passage.headings)
     title = hit.title if hit.title is not None and hit.title not in hit.passage.headings else None
@@ -70,9 +76,12 @@ def _head(place: int, hit: FoundPassage, last: str) -> Text:
     page = "" if hit.passage.page is None else f", page {hit.passage.page}"
     shown = Text(f"{place:>2}. ", "bold")
     shown.append(f"{_score(hit)}{stage}  ", "dim")
-    shown.append(output.printable(name, limit=120) + "  " if name else "", "bold")
-    shown.append(output.printable(f"{hit.id}{page}"), "dim cyan")
-    return shown
+    where = Text(output.printable(f"{hit.id}{page}"), "dim cyan")
+    shown.append(output.printable(name, limit=300), "bold")
+    if name and shown.cell_len + where.cell_len + 2 > width:
+        shown.truncate(width, overflow="ellipsis")
+        return [shown, Text(" " * _INDENT).append_text(where)]
+    return [shown.append("  " if name else "").append_text(where)]
 
 
 def _score(hit: FoundPassage) -> str:
@@ -93,7 +102,8 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
     else:
         room = _characters(text, max((console.width - _INDENT) * _LINES, 40))
         start, end = _part(text, query, room, best)
-        shown = Text(("…" if start > 0 else "") + output.printable(text[start:end]) + ("…" if end < len(text) else ""))
+        line = _BETWEEN.sub("", output.printable(_HEADING.sub(_after_heading, text[start:end].strip())))
+        shown = Text(("…" if start > 0 else "") + line + ("…" if end < len(text) else ""))
     for first, last in matches(shown.plain, query):
         shown.stylize(_MARKED, first, last)
     if best is not None:
@@ -102,6 +112,11 @@ def _body(hit: FoundPassage, query: str, console: Console, look: Look) -> Text:
         if place >= 0:
             shown.stylize("underline", place, place + len(sentence))
     return shown
+
+
+def _after_heading(found: re.Match[str]) -> str:
+    """Return the heading with a dot behind it; spaces beside Chinese would break the line."""
+    return f"{found[1]}·" if cell_len(found[1][-1]) == 2 else f"{found[1]} · "
 
 
 def _part(text: str, query: str, room: int, best: Span | None) -> Span:
@@ -141,7 +156,9 @@ def _explained(found: Explanation) -> Text:
 
 
 def _print(console: Console, text: Text) -> None:
-    console.print(Padding(text, (0, 0, 0, _INDENT), expand=False))
+    for line in text.wrap(console, max(console.width - _INDENT, 20)):
+        line.rstrip()
+        console.print(Text(" " * _INDENT if line.plain else "") + line)
 
 
 def _duration(seconds: float) -> str:

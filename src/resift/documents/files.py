@@ -24,7 +24,7 @@ def _plain(path: Path, name: str, encoding: str | None) -> Content:
 
 
 def _markdown(path: Path, name: str, encoding: str | None) -> Content:
-    return read_markdown(_text(path, name, encoding))
+    return read_markdown(decode(read_bytes(path, most=MOST_MARKUP, name=name), name, encoding=encoding))
 
 
 def _rst(path: Path, name: str, encoding: str | None) -> Content:

@@ -33,7 +33,7 @@ def take_front_matter(text: str) -> tuple[dict[str, Any], str]:
 def _toml(source: str) -> dict[str, Any] | None:
     try:
         return tomllib.loads(source)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return None
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resift.documents.encodings import decode
+from resift.documents.limits import MOST_TAGS
 from resift.documents.outline import Outline, table
 from resift.documents.records import Content
 from resift.errors import InputError, MissingExtra
@@ -15,42 +16,24 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup
     from bs4.element import PageElement, Tag
 
-_UNSEEN = {
-    *(
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "head",
-        "nav",
-        "footer",
-        "aside",
-        "form",
-        "button",
-        "select",
-        "dialog",
-    ),
-    *("iframe", "object", "svg", "canvas", "audio", "video", "map"),
-}
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_UNSEEN = _names(
+    """
+    head title script style noscript template nav footer aside form button select dialog
+    iframe object svg canvas audio video map
+    """
+)
 _ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "complementary"})
-_PARTS = {
-    *(
-        "address",
-        "article",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-    ),
-    *("figure", "header", "hgroup", "html", "legend", "li", "main", "ol", "p", "section", "summary", "td", "th", "tr"),
-    "ul",
-}
+_PARTS = _names(
+    """
+    address article blockquote body center dd details div dl dt fieldset figcaption figure header hgroup html legend li
+    main ol p section summary td th tr ul
+    """
+)
 """What begins and ends on lines of its own."""
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CHARSET = re.compile(rb"<meta[^<>]{0,200}?charset\s{0,5}=\s{0,5}[\"']?\s{0,5}([\w:.-]{1,40})", re.IGNORECASE)
@@ -65,6 +48,8 @@ def read_html(data: bytes, name: str, *, encoding: str | None = None) -> Content
     except ImportError:
         raise MissingExtra("reading HTML", extra="files") from None
     text = decode(data, name, encoding=encoding if encoding is not None else _charset(data))
+    if text.count("<") > 2 * MOST_TAGS:
+        raise InputError(f"{name}: more than {MOST_TAGS:,} HTML elements", hint="split it, or convert it to JSON Lines")
     try:
         soup = BeautifulSoup(_closed(text), "html.parser")
     except (AssertionError, ValueError) as error:  # what the parser of Python says to broken declarations
@@ -144,7 +129,7 @@ class _Walk:
         from bs4.element import NavigableString, PreformattedString, Tag
 
         open_tags: list[Tag] = []
-        element: PageElement | None = top
+        element: PageElement | None = top.contents[0] if top.contents else None
         end = _after(top)
         while element is not None and element is not end:
             while open_tags and element.parent is not open_tags[-1]:
@@ -164,7 +149,7 @@ class _Walk:
     def _open(self, tag: Tag) -> bool:
         """Begin an element; return whether it is done, with everything in it."""
         name = tag.name
-        if name in _UNSEEN or tag.get("role") in _ROLES or tag.has_attr("hidden"):
+        if name in _UNSEEN or tag.get("role") in _ROLES or tag.has_attr("hidden") or _is_banner(tag):
             return True
         if name in _HEADINGS:
             self._flush()
@@ -231,6 +216,11 @@ def _after(tag: Tag) -> PageElement | None:
     while last is not None and last.next_sibling is None:
         last = last.parent
     return last.next_sibling if last is not None else None
+
+
+def _is_banner(tag: Tag) -> bool:
+    """Say whether an element is the header of the site, and not that of the content."""
+    return tag.name == "header" and tag.find("h1") is None and tag.find_parent(["article", "main"]) is None
 
 
 def _is_data(tag: Tag) -> bool:

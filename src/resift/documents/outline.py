@@ -70,6 +70,7 @@ class Outline:
         self._flush()
         if self._bare:
             self._add("", "text")
+            self._bare = False
         title = " ".join(given.split()) if given is not None else ""
         if len(title) > LONGEST_HEADING:
             self.blocks.insert(0, Block(title))

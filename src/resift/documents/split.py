@@ -10,7 +10,7 @@ from resift.documents.records import Block, Chunking, Document, Passage
 from resift.documents.sections import GAP, Group, groups, merged_text, sections
 from resift.documents.weights import running_weights
 
-_SMALL = 4
+_SMALL = 2
 """A section below this part of the size joins its neighbour."""
 _EARLIEST = {PARAGRAPH: 0.3, LINE: 0.5, SENTENCE: 0.6, INSIDE: 0.0}
 """A passage of this part of the wanted weight may end before a beginning of the level; the highest level wins."""
@@ -105,6 +105,7 @@ class _Packing:
         overlap = self._chunking.overlap
         more = ceil((rest - room) / max(room - overlap, 1))
         wanted = (rest + more * overlap) / (more + 1)
+        repeated = self._from[begin] - self._from[first]
         best: dict[int, tuple[float, int]] = {}
         last = None
         for place in range(begin + 1, len(self._pieces)):
@@ -113,7 +114,7 @@ class _Packing:
                 break
             last = place
             level = self._level(place)
-            if weight >= _EARLIEST[level] * wanted:
+            if weight - repeated >= _EARLIEST[level] * (wanted - repeated):
                 best[level] = min(best.get(level, (wanted + room, 0)), (abs(weight - wanted), place))
         return best[max(best)][1] if best else last
 

@@ -1,5 +1,6 @@
 """From a question to the right passage: recall, fusion, rerank, over one folder."""
 
+from resift.pipeline.measuring import Measured, Measurement
 from resift.pipeline.pipeline import Pipeline
 from resift.pipeline.records import (
     Changes,
@@ -14,6 +15,8 @@ from resift.pipeline.records import (
 __all__ = [
     "Changes",
     "FoundPassage",
+    "Measured",
+    "Measurement",
     "Pipeline",
     "PipelineInfo",
     "SearchResult",

@@ -7,7 +7,7 @@ from resift.errors import InputError
 from resift.retrieval.fusion import Normalisation, rrf, weighted
 from resift.retrieval.protocols import Hit
 
-NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
+NORMALISATIONS: dict[str, Normalisation] = {name: name for name in get_args(Normalisation)}
 
 
 def check_fusion(name: str) -> None:
@@ -27,7 +27,6 @@ def fuse(name: str, lists: Mapping[str, Sequence[Hit]], weights: Mapping[str, fl
     if name == "rrf":
         fused = rrf(found, weights=factors)
     else:
-        wanted = name.partition(":")[2]
-        normalisation = next((one for one in NORMALISATIONS if one == wanted), "min-max")
+        normalisation = NORMALISATIONS.get(name.partition(":")[2], "min-max")
         fused = weighted(found, weights=factors, normalisation=normalisation)
     return [Hit(int(str(hit.id)), hit.score) for hit in fused]

@@ -129,7 +129,8 @@ class Indexing:
         with self._turn:
             self.catch_up()
             self.save()
-            count = self._truth.purge(min(shelf.store.mark for shelf in self._shelves))
+            with self._shelves.gate.changing():
+                count = self._truth.purge(min(shelf.store.mark for shelf in self._shelves))
             self._step("purged")
             self._truth.shrink()
             for shelf in self._shelves:

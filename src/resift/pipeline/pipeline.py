@@ -14,9 +14,10 @@ from resift.pipeline.creating import EncoderSpec, make_config, prepare_folder
 from resift.pipeline.entries import Addable
 from resift.pipeline.filters import Where
 from resift.pipeline.indexing import Indexing, Progress
+from resift.pipeline.measuring import Measurement, Relevant, checked, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_explain, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -64,9 +65,7 @@ class Pipeline(Closing):
             FolderBusy: another one writes to the folder.
             StoreDamaged: the documents themselves cannot be read; for a reader, a store neither.
         """
-        if isinstance(max_depth, bool) or not isinstance(max_depth, int) or max_depth < 1:
-            raise InputError(f"max_depth is {max_depth!r}, expected a whole number of at least 1")
-        self._max_depth = max_depth
+        self._max_depth = check_depth(max_depth)
         self._reranking = Reranking(reranker)
         self._opened = open_folder(
             Path(folder), writable=writable, encoder=encoder, own=own_stores or {}, token=milvus_token
@@ -86,7 +85,7 @@ class Pipeline(Closing):
         chunking: Chunking | None = None,
         template: str | None = None,
         columns: Columns | None = None,
-        fusion: str = "rrf",
+        fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
         reranker: RankerSpec = None,
         milvus_token: str | None = None,
@@ -105,8 +104,9 @@ class Pipeline(Closing):
             chunking: how long passages are.
             template: the text of rows: see `Reranker`.
             columns: which fields of rows are their id, title and text.
-            fusion: of several stores' lists: `rrf` or `weighted`.
-            weights: of the stores in the fusion; 1 for those that are not named.
+            fusion: `rrf`, `weighted`, or `weighted:` and a normalisation; None for `rrf`, or for `weighted` where
+                vectors of the embedded model stand beside bm25.
+            weights: of the stores in the fusion, 1 where none is named; None: 0.3 for these vectors.
             reranker: as of `Pipeline`, and like the next two not kept in the folder.
             milvus_token: as of `Pipeline`.
             max_depth: as of `Pipeline`.
@@ -148,8 +148,6 @@ class Pipeline(Closing):
     def exists(folder: str | Path) -> bool:
         """Return whether there is a pipeline in the folder."""
         return (Path(folder) / configuration.FILE).is_file()
-
-    # Changes
 
     def add(self, documents: Iterable[Addable], *, progress: Progress | None = None) -> Changes:
         """Add documents, replacing those of the same id; what is there unchanged costs nothing.
@@ -194,8 +192,6 @@ class Pipeline(Closing):
         Readers that have not been refreshed since find less until they are.
         """
         return self._writing().compact()
-
-    # Search
 
     def search(
         self,
@@ -267,10 +263,9 @@ class Pipeline(Closing):
     ) -> list[SearchResult]:
         """Return the results of many queries, the same as one by one, reranked in one run."""
         texts = as_list(queries, "queries")
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"query {place} is {type(text).__name__}, expected a text")
+        check_queries(texts)
         reranking = self._reranking if rerank and depth > 0 and self._reranking.on else None
+        check_explain(explain, reranking is not None)
         request = Request(
             top_k=top_k,
             recall=recall,
@@ -321,7 +316,48 @@ class Pipeline(Closing):
             weights=weights,
         )
 
-    # The folder
+    def measure(
+        self,
+        questions: Iterable[str],
+        relevant: Iterable[Relevant],
+        *,
+        depths: Sequence[int] = (5, 10, 20, 50, 100),
+        recall: int = 100,
+        where: Where | None = None,
+        stores: Sequence[str] | None = None,
+        fusion: str | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> Measurement:
+        """Measure each stage, and reranking to several depths, on questions whose answers are known.
+
+        Args:
+            questions: texts; a few hundred tell small differences from chance.
+            relevant: for each question the ids of its documents, or of its passages; a mapping has grades.
+            depths: that are compared; every passage is scored once.
+            recall: as of `search`, as are the others.
+            where: see there.
+            stores: see there.
+            fusion: see there.
+            weights: see there.
+        """
+        texts, grades = checked(questions, relevant)
+        most = max(depths, default=0)
+        request = Request(
+            top_k=0, recall=recall, depth=most, where=where, stores=stores, fusion=fusion, weights=weights
+        )
+        opened = self._opened
+        return measure(
+            opened.searching.first_stage(texts, request),
+            grades,
+            depths=depths,
+            reranking=self._reranking if self._reranking.on else None,
+            known=lambda names: opened.truth.known(names).keys(),
+        )
+
+    def warm_up(self) -> None:
+        """Load the reranker now instead of with the first search."""
+        if self._reranking.on:
+            self._reranking.warm_up()
 
     @property
     def folder(self) -> Path:
@@ -335,7 +371,7 @@ class Pipeline(Closing):
 
     def __len__(self) -> int:
         """Documents that searches see."""
-        return self._opened.truth.sizes(at=self._opened.shelves.at)[0]
+        return self._opened.truth.count(at=self._opened.shelves.at)
 
     def get(self, document: str) -> StoredDocument | None:
         """Return a document with its passages, by its id; None where there is none."""

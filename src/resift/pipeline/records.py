@@ -88,7 +88,7 @@ class Stage:
     """A step of a search.
 
     Attributes:
-        name: `where`, a store, `fusion`, `rerank` or `explain`.
+        name: `where`, a store, `read` (of the passages' texts), `fusion`, `rerank` or `explain`.
         seconds: that it took; of queries that were asked together, this one's share.
         found: passages that it gave to the next one.
     """

@@ -46,6 +46,25 @@ class Request:
             raise InputError(f"stores is {self.stores!r}, expected a list of names", hint=f"write [{self.stores!r}]")
 
 
+def check_queries(queries: Sequence[object]) -> None:
+    """Raise InputError for a query that is no text."""
+    for place, query in enumerate(queries):
+        if not isinstance(query, str):
+            raise InputError(f"query {place} is {type(query).__name__}, expected a text")
+
+
+def check_explain(explain: int, reranked: bool) -> None:
+    """Raise InputError for explanations of a search that reranks nothing."""
+    if explain and not reranked:
+        raise InputError("explain is for reranked passages, and nothing is reranked", hint="search with explain=False")
+
+
+def check_depth(most: int) -> int:
+    """Return the limit of reranking; raises InputError where it is none."""
+    _whole("max_depth", most, 1)
+    return most
+
+
 def capped(depth: int, most: int) -> int:
     """Return how many passages are reranked; warns where that is fewer than were asked for."""
     if depth <= most:

@@ -61,6 +61,12 @@ class Reranking(Closing):
             raise InputError(f"{type(ranker).__name__} cannot explain its scores", hint="search with explain=False")
         return explain(query, text)  # type: ignore[no-any-return]
 
+    def warm_up(self) -> None:
+        """Load the model now."""
+        ranker = self._ranker()
+        if isinstance(ranker, Reranker):
+            ranker.score([("warm", "up")])
+
     def close(self) -> None:
         """Release what was opened here; the next use opens it again."""
         with self._lock:

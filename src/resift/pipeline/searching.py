@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from resift.documents import Passage
+from resift.documents import Chunking, Passage
 from resift.errors import InputError
 from resift.pipeline.config import Config
 from resift.pipeline.filters import Where
@@ -57,6 +57,11 @@ class Asked:
             self.ranks.setdefault(number, {})[stage] = rank
             self.last[number] = stage
 
+    def found_by(self, stage: str) -> list[int]:
+        """Return the passages that a stage found, its best first."""
+        places = {number: ranks[stage] for number, ranks in self.ranks.items() if stage in ranks}
+        return sorted(places, key=lambda number: places[number])
+
 
 class Searching:
     """All that reads; safe from many threads at once."""
@@ -81,6 +86,13 @@ class Searching:
             results += [self._result(asked, request, reranking) for asked in some]
         return results
 
+    def first_stage(self, queries: Sequence[str], request: Request) -> list[Asked]:
+        """Return queries, which all say something, with the order of the first stage."""
+        asked = [Asked(text) for text in queries]
+        for start in range(0, len(asked), _AT_ONCE):
+            self.recall(asked[start : start + _AT_ONCE], request)
+        return asked
+
     def recall(self, queries: Sequence[Asked], request: Request) -> None:
         """Fill in the order of the first stage: of the one store, or of the fusion of several."""
         with self._shelves.looking() as view:
@@ -96,9 +108,21 @@ class Searching:
                 with _timed(queries, name) as found:
                     lists[name] = self._find(store, [asked.text for asked in queries], most, among)
                     found.extend(len(hits) for hits in lists[name])
-            at = view.at
-        ids = {int(hit.id) for hits in lists.values() for one in hits for hit in one}
-        rows = self._truth.rows(sorted(ids), at=at)
+            with _timed(queries, "read") as found:  # still behind the gate: what is seen here may be forgotten outside
+                ids = {int(hit.id) for hits in lists.values() for one in hits for hit in one}
+                rows = self._truth.rows(sorted(ids), at=view.at)
+                for place in range(len(queries)):
+                    found.append(len({int(hit.id) for hits in lists.values() for hit in hits[place]} & rows.keys()))
+        self._fuse(queries, lists, rows, request)
+
+    def _fuse(
+        self,
+        queries: Sequence[Asked],
+        lists: Mapping[str, list[list[Hit]]],
+        rows: Mapping[int, Row],
+        request: Request,
+    ) -> None:
+        """Make one list of the stores', without what is no longer, or not yet, to be seen."""
         weights = self._config.weights if request.weights is None else request.weights
         self._config.check_weights(weights)
         method = self._config.fusion if request.fusion is None else request.fusion
@@ -155,7 +179,7 @@ class Searching:
         if context:
             place = row.passage.place
             passages = self._truth.neighbours(row.document, place - context, place + context)
-            around = joined(passages, overlap=self._config.chunking.overlap)
+            around = joined(passages, overlap=self._config.chunking.overlap) or row.passage.text
         return FoundPassage(
             passage=row.passage,
             fields=read_fields(row.fields),
@@ -189,7 +213,7 @@ def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int) -> None:
             found.append(len(scored))
 
 
-def joined(passages: Iterable[Passage], *, overlap: int) -> str:
+def joined(passages: Iterable[Passage], *, overlap: int = Chunking().overlap) -> str:
     """Return the text of neighbours, with what a passage repeats of the one before it, at most `overlap`, once."""
     text = ""
     for passage in passages:

@@ -148,7 +148,8 @@ def _jieba(words: str | Path | None) -> Any:
                 tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
                 tokenizer.initialized = True  # or else it caches the dictionary in a file that anybody may have written
                 if words is not None:
-                    tokenizer.load_userdict(str(words))
+                    with Path(words).open("rb") as stream:
+                        tokenizer.load_userdict(stream)
         except ValueError as error:
             raise InputError(f"the words for jieba, {words}, cannot be read: {error}") from error
         finally:

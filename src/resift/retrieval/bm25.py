@@ -55,7 +55,7 @@ class BM25(Closing):
         self._analyzer = as_analyzer(analyzer)
         self._k1, self._b = float(k1), float(b)
         self._mark = 0
-        self._version: str | None = None
+        self._versions: list[str | None] = [None]  # the manifest is of the last one, or a save failed in its last step
         self._folder: Folder | None = None
         self._snapshot: Snapshot | None = Snapshot()
         self._writing = threading.Lock()
@@ -95,7 +95,7 @@ class BM25(Closing):
                     f"{folder} was built with {name}={kept!r}, not {value!r}", hint="index again in another folder"
                 )
         index._attach(place)
-        index._mark, index._version = manifest.mark, manifest.version
+        index._mark, index._versions = manifest.mark, [manifest.version]
         index._snapshot = Snapshot(
             tuple(
                 part(segment, dead, file=entry.file, dead_file=entry.deleted)
@@ -187,8 +187,9 @@ class BM25(Closing):
             entries = tuple(Entry(str(one.file), one.dead_file) for one in written)
             version = secrets.token_hex(8)
             manifest = Manifest(self._analyzer.name, self._k1, self._b, int(mark), version, entries)
-            self._folder.commit(manifest, before=self._version)
-            self._mark, self._version = int(mark), version
+            before, self._versions = self._versions, [*self._versions, version]
+            self._folder.commit(manifest, before=before)
+            self._mark, self._versions = int(mark), [version]
             self._folder.sweep(_files(written))
 
     def compact(self) -> None:

@@ -121,7 +121,7 @@ class SentenceTransformerEncoder(TextEncoder):
         return np.asarray(vectors)[:, : self._cut]
 
 
-def as_encoder(spec: str | Path | Encoder | Callable[..., Any] | None) -> Encoder:
+def as_encoder(spec: str | Path | Encoder | Callable[..., Any] | None, *, api_key: str | None = None) -> Encoder:
     """Return the encoder that a text names, or make one of what is given.
 
     | spec | encoder |
@@ -134,10 +134,10 @@ def as_encoder(spec: str | Path | Encoder | Callable[..., Any] | None) -> Encode
     | an object with the `Encoder` protocol | itself |
 
     NAME and MODEL may be followed by options: `?query_prefix=query:%20&document_prefix=passage:%20&dimensions=256`.
-    Raises InputError for anything else.
+    `api_key` is for servers, and ignored by all others. Raises InputError for anything else.
     """
     if spec is None or isinstance(spec, str | Path):
-        return _named(spec)
+        return _named(spec, api_key)
     if hasattr(spec, "encode_queries") and hasattr(spec, "encode_documents"):
         return cast("Encoder", spec)
     if hasattr(spec, "encode") and hasattr(spec, "prompts"):
@@ -147,7 +147,7 @@ def as_encoder(spec: str | Path | Encoder | Callable[..., Any] | None) -> Encode
     raise InputError(f"encoder is {type(spec).__name__}, expected {_FORMS}")
 
 
-def _named(spec: str | Path | None) -> Encoder:
+def _named(spec: str | Path | None, api_key: str | None) -> Encoder:
     text = "resift" if spec is None else str(spec)
     if text.startswith(_SENTENCE_TRANSFORMERS):
         name, options = read_options(text.removeprefix(_SENTENCE_TRANSFORMERS))
@@ -155,7 +155,7 @@ def _named(spec: str | Path | None) -> Encoder:
     if text.startswith(("http://", "https://")):
         from resift.retrieval.http_encoder import HttpEncoder
 
-        return HttpEncoder(text)
+        return HttpEncoder(text, api_key=api_key)
     from resift.embedding.embedder import Embedder
 
     if text == "resift":

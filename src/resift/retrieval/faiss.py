@@ -1,7 +1,7 @@
 """Dense recall: vectors of texts in FAISS, with additions, deletions, filters, and a folder that survives crashes."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,21 +12,13 @@ from resift.closing import Closing
 from resift.errors import EngineClosed, InputError
 from resift.retrieval import faiss_base
 from resift.retrieval.encoders import as_encoder
-from resift.retrieval.faiss_base import Base, Kind, Layout, Storage
-from resift.retrieval.faiss_folder import MANIFEST, Content, Folder, Manifest, read_folder
-from resift.retrieval.faiss_search import find
-from resift.retrieval.faiss_tail import Tail
+from resift.retrieval.faiss_base import Kind, Layout, Storage
+from resift.retrieval.faiss_content import Content
+from resift.retrieval.faiss_folder import MANIFEST, Folder, Manifest, read_folder
 from resift.retrieval.protocols import Encoder, Hit
 from resift.retrieval.vectors import as_ids, as_texts, as_unit
 from resift.text.inputs import one_of, positive
-from resift.types import Float32, Int64
-
-_LONGEST_TAIL = 16
-"""Times `buffer`: vectors that are compared one by one at most, however large the index."""
-_DEAD = 4
-"""An index of which one in so many vectors was deleted is built again without them."""
-_GROWN = 4
-"""Lists are chosen again when there are so many times as many vectors as they were chosen for."""
+from resift.types import Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,8 @@ class FaissIndex(Closing):
 
     The latest vectors are compared one by one. When they are more than `buffer`, and more than an eighth of the others,
     they go into the FAISS index, which is made then. So a small index is exact whatever its kind, and one text more is
-    found at once and costs little. Deleted vectors are left out by searches, and go for good when they are a quarter.
+    found at once and costs little. Deleted vectors are left out by searches; once they are a quarter, the next addition
+    or save builds the FAISS index without them.
 
     Scores are computed from the stored vectors in one way only: equal vectors have equal scores, and hits are sorted by
     (-score, id). A vector of zeros, as of an empty text, is never found and finds nothing. Safe from many threads; a
@@ -165,14 +158,14 @@ class FaissIndex(Closing):
             self._layout.storage,
             None if self._encoder is None else self._encoder.name,
             self._dimension,
-            _size(content),
+            content.size,
             0 if base is None else base.rows,
             0 if content.tail is None else content.tail.rows,
             None if base is None or self._layout.kind != "ivf" else base.index.nlist,
         )
 
     def __len__(self) -> int:
-        return _size(self._now())
+        return self._now().size
 
     def add(self, ids: Sequence[int] | Int64, texts: Sequence[str]) -> None:
         """Index texts under ids; a document whose id is there is replaced. An id that comes twice: the last counts."""
@@ -191,17 +184,17 @@ class FaissIndex(Closing):
         keep = np.sort(len(numbers) - 1 - np.unique(numbers[::-1], return_index=True)[1])
         said = keep[units[keep].any(axis=1)]
         with self._writing:
-            content = self._without(self._now(), numbers[keep])
+            content = self._now().without(numbers[keep])
             if len(said):
-                content = _with_rows(content, numbers[said], units[said])
-            self._content = _settled(content, self._layout)
+                content = content.with_rows(numbers[said], units[said])
+            self._content = content.settled(self._layout)
             self._dimension = units.shape[1]
 
     def delete(self, ids: Sequence[int] | Int64) -> None:
         """Take documents out; ids that are not there are ignored."""
         numbers = np.unique(as_ids(ids))
-        with self._writing:
-            self._content = _settled(self._without(self._now(), numbers), self._layout)
+        with self._writing:  # only marks: what takes long is for `add` and `save`
+            self._content = self._now().without(numbers)
 
     def search(self, query: str, *, top_k: int, among: Sequence[int] | Int64 | None = None) -> list[Hit]:
         """Return at most `top_k` hits, sorted by (-score, id); `among`: only documents of these ids."""
@@ -212,7 +205,7 @@ class FaissIndex(Closing):
     ) -> list[list[Hit]]:
         """Return the hits of each query, the same as one by one."""
         found = as_texts(queries, "queries")
-        if not found or not _size(self._now()):
+        if not found or not self._now().size:
             return [[] for _ in found]
         return self.search_vectors(self._encoding().encode_queries(found), top_k=top_k, among=among)
 
@@ -228,11 +221,13 @@ class FaissIndex(Closing):
             raise InputError(f"top_k is {top_k}: expected 0 or more")
         content = self._now()
         units = as_unit(vectors, dimension=self._dimension, source=self._source())
-        chosen = None if among is None else np.unique(as_ids(among))
+        chosen = None if among is None else _rising(as_ids(among))
         said = np.flatnonzero(units.any(axis=1))
         hits: list[list[Hit]] = [[] for _ in units]
         if top_k and len(said):
-            for place, one in zip(said, _find(content, self._layout, units[said], top_k, chosen), strict=True):
+            for place, one in zip(
+                said, content.find(self._layout, units[said], top_k=top_k, among=chosen), strict=True
+            ):
                 hits[place] = one
         return hits
 
@@ -246,7 +241,7 @@ class FaissIndex(Closing):
         Raises InputError without any folder, FolderBusy when another process wrote to it meanwhile.
         """
         with self._writing:
-            content = self._now()
+            self._content = content = self._now().settled(self._layout)
             home = self._folder
             if folder is not None and home is not None:
                 raise InputError(f"the index is kept in {home.path}, and cannot be saved to {folder} too")
@@ -261,7 +256,7 @@ class FaissIndex(Closing):
     def compact(self) -> None:
         """Build the index again, without deleted vectors and with the latest ones in it. The next `save` writes it."""
         with self._writing:
-            self._content = _rebuilt(self._now(), self._layout)
+            self._content = self._now().rebuilt(self._layout)
 
     def close(self) -> None:
         """Release files and memory; changes since `save` are lost."""
@@ -301,14 +296,6 @@ class FaissIndex(Closing):
         self._dimension = self._dimension if kept.dimension is None else kept.dimension
         self._folder, self._content, self._mark = folder, content, kept.mark
 
-    @staticmethod
-    def _without(content: Content, ids: Int64) -> Content:
-        base, tail = content.base, content.tail
-        return Content(
-            None if base is None else base.without(ids),
-            None if tail is None else tail.without(ids),
-        )
-
 
 def _asked(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that are not None; raises InputError for one that is out of its range."""
@@ -338,58 +325,6 @@ def _contradiction(path: Path, name: str, kept: Any, asked: Any) -> InputError:
     )
 
 
-def _size(content: Content) -> int:
-    base, tail = content.base, content.tail
-    return (0 if base is None else base.rows - base.dead) + (0 if tail is None else tail.size)
-
-
-def _with_rows(content: Content, ids: Int64, vectors: Float32) -> Content:
-    if content.tail is None:
-        return Content(content.base, Tail.of(ids, vectors))
-    return Content(content.base, content.tail.with_rows(ids, vectors))
-
-
-def _settled(content: Content, layout: Layout) -> Content:
-    """Return the content with its latest vectors in the FAISS index, and without its deleted ones, if it is time."""
-    base, tail = content.base, content.tail
-    rows = 0 if tail is None else tail.rows
-    if base is None:
-        return content if rows <= layout.buffer else _rebuilt(content, layout)
-    if base.dead * _DEAD > base.rows:
-        return _rebuilt(content, layout)
-    if tail is None or rows <= min(max(layout.buffer, base.rows // 8), _LONGEST_TAIL * layout.buffer):
-        return content
-    fresh = layout.kind == "ivf" and layout.nlist is None and base.rows + tail.size > _GROWN * base.trained
-    if fresh or (layout.kind == "flat" and base.dead):
-        return _rebuilt(content, layout)
-    return Content(faiss_base.grown(base, *tail.living()), None)
-
-
-def _rebuilt(content: Content, layout: Layout) -> Content:
-    """Return the content as it would be if it had been added at once; while it is small, without a FAISS index."""
-    parts = [part.living() for part in (content.base, content.tail) if part is not None]
-    if not parts:
-        return content
-    ids, vectors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    if len(ids) <= layout.buffer:
-        return Content(None, Tail.of(ids, vectors))
-    return Content(faiss_base.build(layout, ids, vectors), None)
-
-
-def _find(content: Content, layout: Layout, queries: Float32, top_k: int, among: Int64 | None) -> Iterable[list[Hit]]:
-    """Yield the hits of each query, from both parts."""
-    found = []
-    for part in (content.base, content.tail):
-        if part is None:
-            continue
-        allowed = None if among is None else part.allowed(among)
-        if isinstance(part, Base):
-            found.append(find(part, layout, queries, top_k=top_k, allowed=allowed))
-        else:
-            found.append(part.find(queries, top_k, allowed))
-    if not found:
-        yield from ([] for _ in queries)
-    for parts in zip(*found, strict=True):
-        ids, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        best = np.lexsort((ids, -scores))[:top_k]
-        yield [Hit(int(ids[one]), float(scores[one])) for one in best]
+def _rising(ids: Int64) -> Int64:
+    """Return the ids sorted; those of a database mostly are."""
+    return ids if bool((ids[1:] >= ids[:-1]).all()) else np.sort(ids)

@@ -25,6 +25,7 @@ import numpy as np
 from resift.errors import FolderBusy, InputError, StoreDamaged
 from resift.retrieval import faiss_base
 from resift.retrieval.faiss_base import Base, Layout
+from resift.retrieval.faiss_content import Content
 from resift.retrieval.faiss_tail import Mask, Tail
 from resift.types import Float32, Int64
 
@@ -75,14 +76,6 @@ class Manifest:
     def files(self) -> list[File]:
         """All files that count."""
         return [one for one in (self.base, self.ids, self.deleted, *self.tail) if one is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """All vectors of an index; `base` is None while there are few."""
-
-    base: Base | None
-    tail: Tail | None
 
 
 class Folder:

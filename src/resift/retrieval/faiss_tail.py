@@ -19,8 +19,7 @@ _AT_ONCE = 64
 class Tail:
     """Vectors and their ids, in the order in which they came. Every change gives a new one; the old one stays right.
 
-    Subtle: tails of one origin share their arrays, of which each reads its own first rows. So only the latest may
-    grow, and `place` belongs to the latest.
+    Subtle: tails of one origin share their arrays, of which each reads its own first rows. So only the latest may grow.
 
     Attributes:
         ids: int64 [room].
@@ -60,12 +59,12 @@ class Tail:
 
     def without(self, ids: Int64) -> "Tail":
         """Return the tail without these ids; those that are not there are ignored."""
-        gone = [row for one in ids.tolist() if (row := self.place.pop(one, None)) is not None]
+        gone = [one for one in ids.tolist() if one in self.place]
         if not gone:
             return self
-        alive = self.alive.copy()
-        alive[gone] = False
-        return replace(self, alive=alive)
+        place, alive = dict(self.place), self.alive.copy()
+        alive[[place.pop(one) for one in gone]] = False
+        return replace(self, alive=alive, place=place)
 
     def with_rows(self, ids: Int64, vectors: Float32) -> "Tail":
         """Return the tail with these rows behind its own; none of the ids is in it."""
@@ -76,8 +75,9 @@ class Tail:
             own_ids, own_vectors = np.empty(room, np.int64), np.empty((room, vectors.shape[1]), np.float32)
             own_ids[:start], own_vectors[:start] = self.ids[:start], self.vectors[:start]
         own_ids[start:end], own_vectors[start:end] = ids, vectors
-        self.place.update((int(one), start + i) for i, one in enumerate(ids))
-        return replace(self, ids=own_ids, vectors=own_vectors, alive=np.append(self.alive, np.ones(len(ids), bool)))
+        alive = np.append(self.alive, np.ones(len(ids), bool))
+        place = self.place | {int(one): start + i for i, one in enumerate(ids)}
+        return replace(self, ids=own_ids, vectors=own_vectors, alive=alive, place=place)
 
     def living(self) -> tuple[Int64, Float32]:
         """Return copies of the ids and vectors that can be found, in order."""

@@ -139,10 +139,10 @@ class Folder:
         """Map a segment."""
         return read(self.path / name)
 
-    def commit(self, manifest: Manifest, *, before: str | None) -> None:
-        """Let a manifest count, if that of the version `before` does now; FolderBusy otherwise."""
+    def commit(self, manifest: Manifest, *, before: Collection[str | None]) -> None:
+        """Let a manifest count, if one of the versions `before` does now; FolderBusy otherwise."""
         now = self.manifest()
-        if (None if now is None else now.version) != before:
+        if (None if now is None else now.version) not in before:
             raise FolderBusy(
                 f"{self.path} was saved by somebody else meanwhile", hint="one writer at a time: open it again"
             )
@@ -172,6 +172,8 @@ class Folder:
         file = self.path / entry.deleted
         try:
             packed = read_safetensors(file)["deleted"].array()
+            if len(packed) * 8 - len(segment.ids) not in range(8):
+                raise StoreDamaged(f"{file} is not of the segment {entry.file}")
             return segment, np.unpackbits(packed, count=len(segment.ids))
         except (ModelLayoutError, KeyError, TypeError, ValueError) as error:
             if isinstance(error.__cause__, FileNotFoundError):

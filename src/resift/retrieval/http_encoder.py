@@ -132,9 +132,12 @@ class HttpEncoder(TextEncoder):
         if len(vectors) != len(texts):
             raise ServerError(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
         try:
-            return np.asarray([_vector(one) for one in vectors], np.float32)
+            rows = np.stack([_vector(one) for one in vectors])
         except (TypeError, ValueError):
-            raise ServerError(f"{self._url} gave something else than vectors of one length") from None
+            rows = np.empty(0, np.float32)
+        if rows.ndim != 2:
+            raise ServerError(f"{self._url} gave something else than vectors of one length")
+        return rows
 
     def _answer(self, body: dict[str, Any]) -> Any:
         for attempt in range(self._retries + 1):
@@ -212,10 +215,10 @@ def _indexed(answer: Any, count: int) -> list[Any]:
     return [found[place] for place in range(count) if place in found]
 
 
-def _vector(value: Any) -> Any:
+def _vector(value: Any) -> Float32:
     """Return a vector's numbers: a list, or the base64 of little-endian float32."""
     if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value, validate=True), "<f4")
+        return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
     return np.asarray(value, np.float32)
 
 

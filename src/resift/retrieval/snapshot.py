@@ -64,14 +64,15 @@ class Snapshot:
         return sorted(range(len(self.parts)), key=lambda place: -self.parts[place].documents)
 
     @cached_property
-    def _norms(self) -> dict[int, Float32]:
+    def _norms(self) -> dict[int, tuple[Float32, float]]:
         return {}
 
-    def norms(self, place: int, *, k1: float, b: float) -> Float32:
-        """Return the norms of a part's documents: made once, as long as nothing changes."""
+    def norms(self, place: int, *, k1: float, b: float) -> tuple[Float32, float]:
+        """Return the norms of a part's documents and the least of them: made once, as long as nothing changes."""
         if place not in self._norms:
             mean = self.terms / self.documents
-            self._norms[place] = norms(self.parts[place].segment.lengths, k1=k1, b=b, mean=mean)
+            made = norms(self.parts[place].segment.lengths, k1=k1, b=b, mean=mean)
+            self._norms[place] = made, float(made.min())
         return self._norms[place]
 
     def search(self, keys: UInt64, *, top_k: int, k1: float, b: float, among: Int64 | None) -> list[Hit]:
@@ -94,9 +95,10 @@ class Snapshot:
             if allowed is None:
                 continue
             mask, few = allowed
+            each, least = self.norms(place, k1=k1, b=b)
             slots, scores = self.parts[place].segment.postings.search(
-                rows[place][order], weights[order], self.norms(place, k1=k1, b=b),
-                least=best.least, top_k=top_k, mask=mask, slots=few,
+                rows[place][order], weights[order], each,
+                least_norm=least, least=best.least, top_k=top_k, mask=mask, slots=few,
             )  # fmt: skip
             best.add(self.parts[place].segment.ids[slots], scores)
         return best.hits()

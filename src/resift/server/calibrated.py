@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from resift.calibration.choosing import AUTO, choose
+from resift.calibration import choosing
 from resift.calibration.conditions import Conditions
 from resift.calibration.maps import Curve
 from resift.calibration.records import SHARED, Calibration
 from resift.errors import InputError
 from resift.server.records import CalibrationCard
-from resift.server.settings import ModelSettings
+from resift.server.settings import AUTO, ModelSettings
 from resift.types import Windows
 
 _logger = logging.getLogger("resift.server")
@@ -20,7 +20,7 @@ _SHOWN = 60
 def find_calibration(settings: ModelSettings, folder: Path) -> Calibration | None:
     """Return the calibration that the settings name; raises InputError when they need one and name none."""
     named = settings.calibration
-    found = choose(AUTO if named == Path(AUTO) else named, folder)
+    found = choosing.choose(choosing.AUTO if named == AUTO else named, folder)
     if found is None and settings.scores == "calibrated":
         where = "there is no calibration.json beside the model" if named is not None else "no calibration is named"
         raise InputError(

@@ -15,13 +15,21 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from resift.calibration.choosing import AUTO
 from resift.errors import InputError
-from resift.server.settings import Limits, ModelSettings, Settings
+from resift.server.settings import AUTO, Limits, ModelSettings, Settings
 
 PREFIX = "RESIFT_"
-OTHERS = frozenset({"RESIFT_CPU_KERNEL", "RESIFT_EMULATE_TILES", "RESIFT_URL", "RESIFT_CONFIG"})
-"""Variables of the engine, the client and `--config` itself."""
+OTHERS = frozenset(
+    {
+        "RESIFT_CPU_KERNEL",
+        "RESIFT_EMULATE_TILES",
+        "RESIFT_URL",
+        "RESIFT_CONFIG",
+        "RESIFT_ENCODER_KEY",
+        "RESIFT_MILVUS_TOKEN",
+    }
+)
+"""Variables of the engine, the client, `--config` itself, and `resift index`."""
 LINKS = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP)(_\w+)?$")
 """What Kubernetes and container links set by themselves where a service is called resift."""
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -281,7 +289,7 @@ def _convert(kind: type, value: object) -> object:
 
 def _beside(path: Path, value: object) -> object:
     """Paths in a file are meant from its folder; the word `auto` is none."""
-    return path.parent / value.expanduser() if isinstance(value, Path) and value != Path(AUTO) else value
+    return path.parent / value.expanduser() if isinstance(value, Path) and value != AUTO else value
 
 
 def _unknown(message: str, name: str, names: object) -> InputError:

@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+AUTO = Path("auto")
+"""A calibration that is looked for beside the model."""
+
 
 def setting(
     default: T, text: str, *, least: float | None = None, choices: Sequence[str] = (), secret: bool = False

@@ -114,9 +114,13 @@ class _Lite:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from milvus_lite.server_manager import ServerManager
-        except ModuleNotFoundError:
+            import milvus_lite  # noqa: F401 (a script of this name in the user's folder would hide it)
+        except ModuleNotFoundError as error:
+            if error.name != "milvus_lite":
+                raise
             raise MissingExtra("Milvus Lite", extra="milvus") from None
+        from milvus_lite.server_manager import ServerManager
+
         self.folder = folder
         # Its own manager, not the one that pymilvus shares in a process: whoever closes that closes it for all.
         self._manager = ServerManager()
@@ -175,7 +179,7 @@ def _pymilvus() -> Any:
     try:
         import pymilvus
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "pymilvus":
+        if error.name != "pymilvus":
             raise
         raise MissingExtra("MilvusIndex", extra="milvus") from None
     for name in _NOISY:
@@ -261,7 +265,7 @@ def _translated(where: str) -> Iterator[None]:
 def _as_ours(error: Any, where: str) -> ResiftError:
     status = getattr(error.code, "name", "")  # after retries pymilvus gives gRPC's status for Milvus' code
     kind = _BY_GRPC_STATUS.get(status) or _BY_CODE.get(error.code) or ServerError
-    if error.is_input_error if hasattr(error, "is_input_error") else False:
+    if getattr(error, "is_input_error", False):  # new in pymilvus 3
         kind = Rejected
     if kind is ServerError and type(error).__name__ in ("ParamError", "DataNotMatchException", "PrimaryKeyException"):
         kind = Rejected

@@ -60,6 +60,11 @@ def test_where_it_is_from() -> None:
     assert "Guide · " not in shown(found("x", title="Guide", headings=("Guide", "Linux")))
 
 
+def test_a_long_title_leaves_the_id_whole() -> None:
+    name, id_, _ = shown(found("x", title="标题" * 40)).splitlines()
+    assert name.startswith(" 1. 1.500  标题") and name.endswith("…") and id_ == "    a.md#2"
+
+
 def test_a_heading_is_told_from_its_text() -> None:
     assert "开放时间·周一至周五九点。周六三点。" in shown(found("开放时间\n周一至周五九点。\n周六三点。"))
     assert "Opening hours · We open" in shown(found("Opening hours\nWe open at nine."))

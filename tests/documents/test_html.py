@@ -4,7 +4,7 @@ import pytest
 
 from resift.documents.html import read_html
 from resift.documents.records import Content
-from resift.errors import MissingExtra
+from resift.errors import InputError, MissingExtra
 
 pytest.importorskip("bs4", reason="needs the extra 'files'")
 
@@ -106,3 +106,9 @@ def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "bs4", None)
     with pytest.raises(MissingExtra, match=r"reading HTML needs the extra 'files'"):
         read("<p>x</p>")
+
+
+def test_a_page_of_too_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resift.documents.html.MOST_TAGS", 10)
+    with pytest.raises(InputError, match="more than 10 HTML elements"):
+        read("<p>x</p>" * 11)

@@ -123,3 +123,16 @@ def test_any_text_is_some_page(page: str) -> None:
 def test_no_paragraph_is_lost(paragraphs: list[str]) -> None:
     found = "\n\n".join(text for _, _, text in blocks("\n\n".join(part.strip() for part in paragraphs)))
     assert found.split("\n\n") == [part.strip() for part in paragraphs] or not paragraphs
+
+
+@pytest.mark.parametrize(
+    "page", ["## H {n}\n\nWord {n} is [here][a].\n\n", "Word {n}\n\n", "- item {n}\n", "```\ncode {n}\n```\n"]
+)
+def test_a_very_long_page_is_read_in_parts(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "[a]: https://x.org\n\n" + "".join(page.replace("{n}", str(number)) for number in range(300))
+    whole = blocks(text)
+    monkeypatch.setattr("resift.documents.markdown._PART", 500)
+    parts = blocks(text)
+    words = [word for _, _, found in parts for word in found.split()]
+    assert words == [word for _, _, found in whole for word in found.split()]
+    assert [path for path, _, _ in parts if path] == [path for path, _, _ in whole if path]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resift.errors import EngineClosed, InputError, StoreDamaged
+from resift.errors import EngineClosed, FolderBusy, InputError, StoreDamaged
 from resift.pipeline.database import FILE, Database, translated
 
 
@@ -135,4 +135,14 @@ def test_a_full_database_is_a_full_disk(database: Database, tmp_path: Path) -> N
 
 def test_other_errors_stay_what_they_are() -> None:
     with pytest.raises(sqlite3.OperationalError), translated(Path("x")):
-        raise sqlite3.OperationalError("database is locked")
+        raise sqlite3.OperationalError("no such table")
+
+
+def test_locked_by_another_program(database: Database, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    with database:
+        database.writer.execute("PRAGMA busy_timeout=1")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(FolderBusy, match="another program"), database.transaction():
+            pass
+        other.close()

@@ -1,11 +1,12 @@
 """Opening and closing: nothing stays behind, whatever goes wrong."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from resift.errors import InputError, ResiftError
+from resift.errors import InputError, ResiftError, ResiftWarning
 from resift.pipeline import Pipeline
 from resift.pipeline.lock import WriterLock
 from resift.pipeline.opening import open_folder
@@ -43,6 +44,22 @@ def test_a_failed_saving_at_the_end_is_told_and_made_good(folder: Path, caplog: 
     assert "catches up when the pipeline is opened again: no space left" in caplog.text
     with Pipeline(folder.parent / "q", own_stores={"words": WordStore()}, reranker=False) as again:
         assert [hit.document for hit in again.search("red")] == ["a"]
+
+
+def test_a_reader_of_what_is_just_being_filled(tmp_path: Path) -> None:
+    with Pipeline.create(tmp_path / "q", reranker=False) as writer:
+        readers: list[Pipeline] = []
+
+        def rows() -> Iterator[dict[str, object]]:
+            yield from (row(f"n{i}", "red apple") for i in range(1001))
+            with pytest.warns(ResiftWarning, match="is being filled"):
+                readers.append(Pipeline(tmp_path / "q", writable=False, reranker=False))
+            assert (len(readers[0]), len(readers[0].search("red")), readers[0].refresh()) == (0, 0, False)
+
+        writer.add(rows())
+        with readers[0] as reader:
+            assert reader.refresh()
+            assert (len(reader), len(reader.search("red"))) == (1001, 10)
 
 
 def test_a_refresh_that_fails_leaves_the_old_state(folder: Path) -> None:

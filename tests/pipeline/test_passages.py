@@ -42,6 +42,7 @@ def test_each_change_has_its_view(truth: Truth) -> None:
     assert everything(truth, 2) == {3: "three", 4: "four"}
     assert everything(truth, 3) == {4: "four"}
     assert [truth.sizes(at=at) for at in range(4)] == [(0, 0), (2, 3), (2, 2), (1, 1)]
+    assert [truth.count(at=at) for at in range(4)] == [0, 2, 2, 1]
     assert [truth.allowed({}, at=at).tolist() for at in range(4)] == [[], [1, 2, 3], [3, 4], [4]]
     document = truth.document("a", at=1)
     assert document is not None

@@ -68,6 +68,11 @@ def test_without_reranking(pipeline: Pipeline, ranker: LongestFirst) -> None:
     assert ranker.runs == 0
 
 
+def test_what_was_not_reranked_is_not_explained(pipeline: Pipeline) -> None:
+    with pytest.raises(InputError, match="nothing is reranked"):
+        pipeline.search("red", rerank=False, explain=True)
+
+
 def test_one_store_needs_no_fusion(pipeline: Pipeline) -> None:
     result = pipeline.search("red apple", stores=["words"], rerank=False)
     assert documents(result) == ["a", "c", "b", "d"]

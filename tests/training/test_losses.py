@@ -6,7 +6,7 @@ import pytest
 
 from resift.errors import InputError
 
-pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.parity, pytest.mark.usefixtures("one_torch_thread")]
 torch = pytest.importorskip("torch")
 
 from resift.training.losses import LOSSES, parse_loss  # noqa: E402

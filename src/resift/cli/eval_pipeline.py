@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resift.cli import output
+from resift.cli.pipelines import open_folder
 from resift.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ def read_with_pipeline(folder: str, *, queries: Path, qrels: Path, depth: int) -
     from resift.evaluation import Dataset
     from resift.evaluation.folders import read_queries
     from resift.evaluation.trec import read_qrels
-    from resift.pipeline import Pipeline
 
     asked, judged = read_queries(queries), read_qrels(qrels)
-    with Pipeline(folder, reranker=False, writable=False) as pipeline:
+    with open_folder(Path(folder), reranker=False, writable=False) as pipeline:
         whole = _of_documents(pipeline, judged)
         output.note(
             f"{folder}: {', '.join(store.name for store in pipeline.info.stores)}, the first {depth} for each query"

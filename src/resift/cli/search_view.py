@@ -51,7 +51,8 @@ def show_result(result: SearchResult, console: Console, look: Look) -> None:
         console.print(Text("nothing found", "dim"))
     last = result.hits[0].stage if result.hits else ""
     for place, hit in enumerate(result.hits, start=1):
-        console.print(_head(place, hit, last))
+        for line in _head(place, hit, last, console.width):
+            console.print(line)
         if fields := _fields(hit, look.fields):
             _print(console, Text(fields, "cyan"))
         _print(console, _body(hit, result.query, console, look))
@@ -66,8 +67,8 @@ def stages_line(result: SearchResult) -> str:
     return ", ".join(f"{one.name} {_duration(one.seconds)} ({one.found})" for one in result.stages)
 
 
-def _head(place: int, hit: FoundPassage, last: str) -> Text:
-    """Return the line above a passage: place, score, title, headings and id."""
+def _head(place: int, hit: FoundPassage, last: str, width: int) -> list[Text]:
+    """Return what stands above a passage: place, score, title, headings and id, on two lines where one is too short."""
     stage = "" if hit.stage == last else f" ({hit.stage})"
     path = " > ".join(hit.passage.headings)
     title = hit.title if hit.title is not None and hit.title not in hit.passage.headings else None
@@ -75,9 +76,12 @@ def _head(place: int, hit: FoundPassage, last: str) -> Text:
     page = "" if hit.passage.page is None else f", page {hit.passage.page}"
     shown = Text(f"{place:>2}. ", "bold")
     shown.append(f"{_score(hit)}{stage}  ", "dim")
-    shown.append(output.printable(name, limit=120) + "  " if name else "", "bold")
-    shown.append(output.printable(f"{hit.id}{page}"), "dim cyan")
-    return shown
+    where = Text(output.printable(f"{hit.id}{page}"), "dim cyan")
+    shown.append(output.printable(name, limit=300), "bold")
+    if name and shown.cell_len + where.cell_len + 2 > width:
+        shown.truncate(width, overflow="ellipsis")
+        return [shown, Text(" " * _INDENT).append_text(where)]
+    return [shown.append("  " if name else "").append_text(where)]
 
 
 def _score(hit: FoundPassage) -> str:

@@ -27,6 +27,8 @@ def configure_mine(parser: argparse.ArgumentParser) -> None:
     )
     _add_files(parser)
     parser.add_argument("--corpus", metavar="FILE", type=Path, nargs="+", help="documents (default: those of DATA)")
+    parser.add_argument("--encoder", metavar="SPEC",
+                        help="find by vectors, not by words: resift, sentence-transformers:NAME ...")  # fmt: skip
     parser.add_argument("--count", metavar="N", type=positive, default=15, help="negatives to add (default: 15)")
     parser.add_argument(
         "--ranks", metavar="A-B", type=_ranks, help="to look at (default: 10-200, with a teacher 1-200)"
@@ -76,11 +78,12 @@ def run_mine(args: argparse.Namespace, open_reranker: Opener) -> int:
     _check_free(args.output)
     examples = _read(args)
     texts = _corpus(args.corpus, examples)
-    output.note(f"{len(examples)} queries, {len(texts)} documents to find negatives among ({_WORDS})")
-    finder = _finder(texts)
+    stage = _WORDS if args.encoder is None else args.encoder
+    output.note(f"{len(examples)} queries, {len(texts)} documents to find negatives among ({stage})")
+    finder = _finder(texts, args.encoder)
     findings = Findings()
     teacher = open_reranker(_opened(args)) if args.teacher is not None else None
-    made_by = {**asdict(mining), "teacher": args.teacher, "first stage": _WORDS, "documents": len(texts)}
+    made_by = {**asdict(mining), "teacher": args.teacher, "first stage": stage, "documents": len(texts)}
     with output.progress(len(examples), label="Mining", unit="query") as show:
         kept = write_made(
             args.output,
@@ -132,10 +135,14 @@ def _corpus(files: list[Path] | None, examples: list[Example]) -> list[str]:
     return list(texts_of(examples)) if files is None else list(read_documents(files).values())
 
 
-def _finder(texts: list[str]) -> Finder:
-    from resift.training.finding import WordFinder
+def _finder(texts: list[str], encoder: str | None) -> Finder:
+    from resift.training.finding import VectorFinder, WordFinder
 
-    return WordFinder(texts)
+    if encoder is None:
+        return WordFinder(texts)
+    from resift.retrieval.encoders import as_encoder
+
+    return VectorFinder(texts, as_encoder(encoder))
 
 
 def _opened(args: argparse.Namespace) -> argparse.Namespace:

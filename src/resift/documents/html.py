@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resift.documents.encodings import decode
+from resift.documents.limits import MOST_TAGS
 from resift.documents.outline import Outline, table
 from resift.documents.records import Content
 from resift.errors import InputError, MissingExtra
@@ -47,6 +48,8 @@ def read_html(data: bytes, name: str, *, encoding: str | None = None) -> Content
     except ImportError:
         raise MissingExtra("reading HTML", extra="files") from None
     text = decode(data, name, encoding=encoding if encoding is not None else _charset(data))
+    if text.count("<") > 2 * MOST_TAGS:
+        raise InputError(f"{name}: more than {MOST_TAGS:,} HTML elements", hint="split it, or convert it to JSON Lines")
     try:
         soup = BeautifulSoup(_closed(text), "html.parser")
     except (AssertionError, ValueError) as error:  # what the parser of Python says to broken declarations

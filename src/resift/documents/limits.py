@@ -8,6 +8,8 @@ MOST_TEXT = 64 << 20
 """Bytes of a file that is one document of text, or of one row."""
 MOST_MARKUP = 16 << 20
 """Bytes of a page of HTML or Markdown, or of an office document's XML: its tree needs fifty times as much."""
+MOST_TAGS = 1_000_000
+"""In a page of HTML: each needs about a kilobyte."""
 MOST_PDF = 1 << 30
 MOST_PAGES = 20_000
 LONGEST_HEADING = 300

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from resift.documents.frontmatter import take_front_matter
@@ -14,6 +14,9 @@ from resift.documents.tags import heading_parts
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+_PART = 1 << 20
+_FENCE = re.compile(r"`{3,}|~{3,}")
+_PARAGRAPH = re.compile(r"[^\s>|<*+\d-]")
 _DEEPEST = 40
 """Lists and quotes within each other: what is deeper is left out by the parser."""
 
@@ -26,11 +29,41 @@ def read_markdown(text: str) -> Content:
     parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
     outline = Outline()
     walk = _Walk(outline)
-    for token in parser.parse(body):
-        walk.take(token)
+    known: dict[str, object] = {}  # the addresses of links that earlier parts define
+    for part in _parts(body):
+        for token in parser.parse(part, known):
+            walk.take(token)
     given = fields.pop("title", None)
     title, blocks = outline.finish(str(given) if given is not None else None)
     return Content(title, blocks, fields)
+
+
+def _parts(body: str) -> Iterator[str]:
+    """Yield a page, or parts of a very long one, for its parser needs 200 bytes and more for each of text.
+
+    They end before a heading or a paragraph where that is possible, and never within fenced code of less than a part.
+    """
+    start = place = 0
+    fence = ""
+    blank = False
+    while len(body) - start > _PART and place < len(body):
+        line = body[place : _line_end(body, place)]
+        found = _FENCE.match(line)
+        if found is not None and (not fence or line.startswith(fence)):
+            fence = "" if fence else found.group()
+        size = place - start
+        begins = not fence and (line.startswith("#") or (blank and _PARAGRAPH.match(line) is not None))
+        if (size > _PART // 2 and begins) or size > _PART:
+            yield body[start:place]
+            start, fence = place, ""
+        blank = not line.strip()
+        place += len(line)
+    yield body[start:]
+
+
+def _line_end(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end + 1
 
 
 class _Walk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -91,12 +90,23 @@ class Passage:
         lines = []
         if self.title is not None:
             known = self.headings[0] if self.headings else self.text.partition("\n")[0]
-            if not re.search(rf"(?<!\w){re.escape(self.title)}(?!\w)", known, re.IGNORECASE):
+            if not _says(known.casefold(), self.title.casefold()):
                 lines.append(self.title)
         if self.headings:
             lines.append(" > ".join(self.headings))
         lines.append(self.text)
         return "\n".join(lines)
+
+
+def _says(line: str, title: str) -> bool:
+    """Say whether a line has the title in it, and not only as a part of a word."""
+    start = line.find(title)
+    while start >= 0:
+        around = line[max(0, start - 1) : start], line[start + len(title) : start + len(title) + 1]
+        if not any(character.isalnum() for character in around):
+            return True
+        start = line.find(title, start + 1)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

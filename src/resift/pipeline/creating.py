@@ -19,6 +19,10 @@ from resift.text.template import Template
 EncoderSpec: TypeAlias = str | Path | Encoder | Callable[..., Any] | None
 """What `resift.retrieval.as_encoder` takes."""
 
+_EMBEDDED_WEIGHT = 0.3
+"""Of stores with the embedded encoder beside BM25. With 1 it costs much within a language and brings no more across
+languages: nDCG@10 of JaQuAD's questions .840 (BM25 alone .908), with 0.3 .897; of Chinese questions to English texts
+.322 (.150) and .320. Reciprocal ranks give .729 and .816, .309 and .319."""
 _RESERVED = ("where", "read", "fusion", "rerank", "explain")
 
 
@@ -33,7 +37,7 @@ def make_config(
     chunking: Chunking | None,
     template: str | None,
     columns: Columns | None,
-    fusion: str,
+    fusion: str | None,
     weights: Mapping[str, float] | None,
 ) -> Config:
     """Return the config; raises InputError for what does not fit together."""
@@ -64,13 +68,14 @@ def make_config(
         columns = Columns(template=Template(template))
     dense = any(name in DENSE for name in chosen)
     spec = "resift" if encoder is None else str(encoder) if isinstance(encoder, str | Path) else None
+    leaning = [name for name in chosen if name in DENSE] if spec == "resift" and "bm25" in chosen else []
     return Config(
         stores=chosen,
         encoder=spec if dense else None,
         chunking=chunking if chunking is not None else Chunking(),
         columns=columns if columns is not None else Columns(),
-        fusion=fusion,
-        weights=dict(weights or {}),
+        fusion=fusion if fusion is not None else "weighted" if leaning else "rrf",
+        weights=dict(weights) if weights is not None else dict.fromkeys(leaning, _EMBEDDED_WEIGHT),
     )
 
 

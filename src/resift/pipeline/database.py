@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resift.closing import Closing
-from resift.errors import EngineClosed, InputError, StoreDamaged
+from resift.errors import EngineClosed, FolderBusy, InputError, StoreDamaged
 
 FILE = "documents.sqlite3"
 _APPLICATION = 0x72736670  # 'rsfp'
@@ -149,6 +149,10 @@ def translated(file: Path) -> Iterator[None]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
         if primary == sqlite3.SQLITE_IOERR:
             raise OSError(errno.EIO, f"{os.strerror(errno.EIO)} ({error})", str(file)) from error
+        if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            raise OSError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(file)) from error
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise FolderBusy(f"{file} is locked by another program", hint="wait for it, or end it") from error
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreDamaged(f"{file}: {error}", hint="restore it from a backup of the folder") from error
         raise

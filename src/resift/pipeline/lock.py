@@ -4,6 +4,7 @@
 process: many searches at a time, or one change.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resift.closing import Closing
-from resift.errors import FolderBusy
+from resift.errors import FolderBusy, InputError
 
 FILE = "writer.lock"
 _FAR = 1 << 30
@@ -23,7 +24,14 @@ class WriterLock(Closing):
 
     def __init__(self, folder: Path) -> None:
         file = folder / FILE
-        self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise InputError(
+                f"{folder} cannot be written ({os.strerror(error.errno)})", hint="open it with writable=False to search"
+            ) from error
         if not _try_lock(self._handle):
             holder = os.pread(self._handle, 100, 0).decode(errors="replace") if hasattr(os, "pread") else ""
             os.close(self._handle)

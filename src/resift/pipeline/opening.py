@@ -19,7 +19,7 @@ from resift.pipeline.passages import Truth
 from resift.pipeline.records import PipelineInfo, StoreInfo
 from resift.pipeline.searching import Searching
 from resift.pipeline.shelves import Shelves
-from resift.pipeline.stores import Means, open_encoder, open_for_reading, open_for_writing
+from resift.pipeline.stores import Means, close_all, open_encoder, open_for_reading, open_for_writing
 from resift.retrieval.protocols import Store
 
 
@@ -62,12 +62,22 @@ def open_folder(
         lock = undo.enter_context(WriterLock(folder)) if writable else None
         held = undo.enter_context(Database(folder / database.FILE, writable=writable))
         truth = Truth(held)
-        opening = open_for_writing if writable else open_for_reading
-        found = opening(folder, config, means, sequence=truth.sequence)
+        sequence = truth.sequence
+        found = (
+            open_for_writing(folder, config, means, sequence=sequence)
+            if writable
+            else open_for_reading(folder, config, means)
+        )
         shelves = undo.enter_context(Shelves(found, writable=writable))
         indexing = Indexing(config, truth, shelves, step=step) if writable else None
         if indexing is not None:
             _bring_up(indexing, shelves)
+        elif shelves.at == 0 < sequence:
+            warnings.warn(
+                f"{folder} is being filled, and nothing was saved yet: searches find nothing until refresh() finds it",
+                ResiftWarning,
+                stacklevel=4,
+            )
         undo.pop_all()
     searching = Searching(config, truth, shelves)
     return Opened(folder, config, means, held, truth, shelves, searching, indexing, lock)
@@ -78,11 +88,14 @@ def refresh(opened: Opened) -> bool:
     if opened.indexing is not None:
         return False
     before = opened.shelves.at
-    sequence = opened.truth.sequence
-    if sequence == before:
+    if opened.truth.sequence == before:
         return False
-    opened.shelves.replace(open_for_reading(opened.folder, opened.config, opened.means, sequence=sequence))
-    return opened.shelves.at > before
+    newer = open_for_reading(opened.folder, opened.config, opened.means)
+    if min(shelf.applied for shelf in newer) <= before:  # not saved yet, or just made again
+        close_all(newer)
+        return False
+    opened.shelves.replace(newer)
+    return True
 
 
 def describe(opened: Opened) -> PipelineInfo:

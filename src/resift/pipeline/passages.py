@@ -189,20 +189,29 @@ class Truth:
 
     def document(self, name: str, *, at: int) -> StoredDocument | None:
         """Return the document that is seen under an id at a change."""
+        # Two questions, for each of which there is an index: it is there now, or it went after that change.
+        found = "SELECT row, title, fields, source, digest FROM documents WHERE id = ? AND added <= ? AND "
         with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT d.row, d.title, d.fields, d.source, d.digest FROM documents d WHERE d.id = ? AND {_SEEN}",
-                [name, at, at],
-            ).fetchone()
+            row = connection.execute(found + "deleted IS NULL", [name, at]).fetchone()
+            if row is None:
+                row = connection.execute(found + "deleted > ?", [name, at, at]).fetchone()
         if row is None:
             return None
         passages = self.neighbours(row[0], 0, 2**62)
         return StoredDocument(name, row[1], read_fields(row[2]), row[3], row[4], passages)
 
+    def count(self, *, at: int) -> int:
+        """Return how many documents are seen at a change."""
+        with self._database.reading() as connection:
+            now = connection.execute("SELECT count(*) FROM documents WHERE deleted IS NULL").fetchone()[0]
+            newer = connection.execute("SELECT count(*) FROM documents WHERE added > ? AND deleted IS NULL", [at])
+            gone = connection.execute("SELECT count(*) FROM documents WHERE deleted > ? AND added <= ?", [at, at])
+            return int(now - newer.fetchone()[0] + gone.fetchone()[0])
+
     def sizes(self, *, at: int) -> tuple[int, int]:
         """Return how many documents and passages are seen at a change."""
         with self._database.reading() as connection:
-            documents = connection.execute(f"SELECT count(*) FROM documents d WHERE {_SEEN}", [at, at]).fetchone()[0]
+            documents = self.count(at=at)
             passages = connection.execute(
                 f"SELECT count(*) FROM documents d JOIN passages p ON p.document = d.row WHERE {_SEEN}", [at, at]
             ).fetchone()[0]

@@ -17,7 +17,7 @@ from resift.pipeline.indexing import Indexing, Progress
 from resift.pipeline.measuring import Measurement, Relevant, checked, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_queries
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_explain, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -85,7 +85,7 @@ class Pipeline(Closing):
         chunking: Chunking | None = None,
         template: str | None = None,
         columns: Columns | None = None,
-        fusion: str = "rrf",
+        fusion: str | None = None,
         weights: Mapping[str, float] | None = None,
         reranker: RankerSpec = None,
         milvus_token: str | None = None,
@@ -104,8 +104,9 @@ class Pipeline(Closing):
             chunking: how long passages are.
             template: the text of rows: see `Reranker`.
             columns: which fields of rows are their id, title and text.
-            fusion: of several stores' lists: `rrf` or `weighted`.
-            weights: of the stores in the fusion; 1 for those that are not named.
+            fusion: `rrf`, `weighted`, or `weighted:` and a normalisation; None for `rrf`, or for `weighted` where
+                vectors of the embedded model stand beside bm25.
+            weights: of the stores in the fusion, 1 where none is named; None: 0.3 for these vectors.
             reranker: as of `Pipeline`, and like the next two not kept in the folder.
             milvus_token: as of `Pipeline`.
             max_depth: as of `Pipeline`.
@@ -147,8 +148,6 @@ class Pipeline(Closing):
     def exists(folder: str | Path) -> bool:
         """Return whether there is a pipeline in the folder."""
         return (Path(folder) / configuration.FILE).is_file()
-
-    # Changes
 
     def add(self, documents: Iterable[Addable], *, progress: Progress | None = None) -> Changes:
         """Add documents, replacing those of the same id; what is there unchanged costs nothing.
@@ -193,8 +192,6 @@ class Pipeline(Closing):
         Readers that have not been refreshed since find less until they are.
         """
         return self._writing().compact()
-
-    # Search
 
     def search(
         self,
@@ -268,6 +265,7 @@ class Pipeline(Closing):
         texts = as_list(queries, "queries")
         check_queries(texts)
         reranking = self._reranking if rerank and depth > 0 and self._reranking.on else None
+        check_explain(explain, reranking is not None)
         request = Request(
             top_k=top_k,
             recall=recall,
@@ -361,8 +359,6 @@ class Pipeline(Closing):
         if self._reranking.on:
             self._reranking.warm_up()
 
-    # The folder
-
     @property
     def folder(self) -> Path:
         """Where everything is."""
@@ -375,7 +371,7 @@ class Pipeline(Closing):
 
     def __len__(self) -> int:
         """Documents that searches see."""
-        return self._opened.truth.sizes(at=self._opened.shelves.at)[0]
+        return self._opened.truth.count(at=self._opened.shelves.at)
 
     def get(self, document: str) -> StoredDocument | None:
         """Return a document with its passages, by its id; None where there is none."""

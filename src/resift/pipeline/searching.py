@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from resift.documents import Passage
+from resift.documents import Chunking, Passage
 from resift.errors import InputError
 from resift.pipeline.config import Config
 from resift.pipeline.filters import Where
@@ -213,7 +213,7 @@ def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int) -> None:
             found.append(len(scored))
 
 
-def joined(passages: Iterable[Passage], *, overlap: int) -> str:
+def joined(passages: Iterable[Passage], *, overlap: int = Chunking().overlap) -> str:
     """Return the text of neighbours, with what a passage repeats of the one before it, at most `overlap`, once."""
     text = ""
     for passage in passages:

@@ -57,24 +57,23 @@ def open_for_writing(folder: Path, config: Config, means: Means, *, sequence: in
             shelves.append(given if given is not None else _open_or_rebuild(folder, config, name, means, sequence))
             _check_not_ahead(shelves[-1], sequence)
     except BaseException:
-        _close(shelves)
+        close_all(shelves)
         raise
     return shelves
 
 
-def open_for_reading(folder: Path, config: Config, means: Means, *, sequence: int) -> list[Shelf]:
+def open_for_reading(folder: Path, config: Config, means: Means) -> list[Shelf]:
     """Open all stores as they were saved last; raises StoreDamaged for one that only a writer can make again."""
     shelves: list[Shelf] = []
     try:
         for name in config.stores:
             shelf = _given(config, name, means)
             if shelf is None:
-                _check_saved(config.place(folder, name) is None or (folder / name).is_dir(), folder / name)
+                _check_there(config, folder, name)
                 shelf = _patiently(partial(_open, folder, config, name, means))
             shelves.append(shelf)
-            _check_saved(shelf.applied > 0 or sequence == 0, folder / name)
     except BaseException:
-        _close(shelves)
+        close_all(shelves)
         raise
     return shelves
 
@@ -143,7 +142,8 @@ def _called(opening: Callable[..., Store], where: Path | str | None, options: Ma
     return opening(where, **options)
 
 
-def _close(shelves: list[Shelf]) -> None:
+def close_all(shelves: list[Shelf]) -> None:
+    """Close the stores that are not the caller's."""
     for shelf in shelves:
         if not shelf.given:
             shelf.store.close()
@@ -162,10 +162,10 @@ def _patiently(open_it: Callable[[], Shelf]) -> Shelf:
         raise StoreDamaged(str(error), hint="open the pipeline once for writing: the store is made again") from error
 
 
-def _check_saved(saved: bool, place: Path) -> None:
-    if not saved:
+def _check_there(config: Config, folder: Path, name: str) -> None:
+    if config.place(folder, name) is not None and not (folder / name).is_dir():
         raise StoreDamaged(
-            f"{place}: nothing was saved there", hint="open the pipeline once for writing: the store is made again"
+            f"{folder / name} is not there", hint="open the pipeline once for writing: the store is made again"
         )
 
 

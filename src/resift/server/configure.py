@@ -19,8 +19,17 @@ from resift.errors import InputError
 from resift.server.settings import AUTO, Limits, ModelSettings, Settings
 
 PREFIX = "RESIFT_"
-OTHERS = frozenset({"RESIFT_CPU_KERNEL", "RESIFT_EMULATE_TILES", "RESIFT_URL", "RESIFT_CONFIG"})
-"""Variables of the engine, the client and `--config` itself."""
+OTHERS = frozenset(
+    {
+        "RESIFT_CPU_KERNEL",
+        "RESIFT_EMULATE_TILES",
+        "RESIFT_URL",
+        "RESIFT_CONFIG",
+        "RESIFT_ENCODER_KEY",
+        "RESIFT_MILVUS_TOKEN",
+    }
+)
+"""Variables of the engine, the client, `--config` itself, and `resift index`."""
 LINKS = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP)(_\w+)?$")
 """What Kubernetes and container links set by themselves where a service is called resift."""
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

@@ -29,7 +29,7 @@ class WordFinder:
 
     def find(self, queries: Sequence[str], *, top_k: int) -> list[list[int]]:
         """Return at most `top_k` places for each query."""
-        return [[hit.index for hit in self._index.search(query, top_k=top_k)] for query in queries]
+        return [[int(hit.id) for hit in hits] for hits in self._index.search_many(queries, top_k=top_k)]
 
 
 class VectorFinder:

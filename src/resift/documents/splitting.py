@@ -7,10 +7,10 @@ from math import ceil
 
 from resift.documents.pieces import INSIDE, LINE, PARAGRAPH, SENTENCE, Piece, cut
 from resift.documents.records import Block, Chunking, Document, Passage
-from resift.documents.sections import GAP, Group, groups, merged_text, sections
+from resift.documents.sections import GAP, Group, groups, merged_text, sections, stripped
 from resift.documents.weights import running_weights
 
-_SMALL = 4
+_SMALL = 2
 """A section below this part of the size joins its neighbour."""
 _EARLIEST = {PARAGRAPH: 0.3, LINE: 0.5, SENTENCE: 0.6, INSIDE: 0.0}
 """A passage of this part of the wanted weight may end before a beginning of the level; the highest level wins."""
@@ -41,7 +41,8 @@ def _passages(group: Group, chunking: Chunking) -> Iterator[tuple[tuple[str, ...
     """Yield (headings, text, page) of each passage of a group."""
     blocks = [block for section in group.sections for block in section.blocks]
     page = blocks[0].page if blocks else None
-    if len(group.sections) > 1:
+    is_short = bool(blocks) and group.weight <= chunking.size and blocks[-1].page == page
+    if len(group.sections) > 1 or is_short:  # most documents are: their sentences need not be found
         yield group.headings, merged_text(group), page
     else:
         # A heading with nothing below it is itself the text.
@@ -105,6 +106,7 @@ class _Packing:
         overlap = self._chunking.overlap
         more = ceil((rest - room) / max(room - overlap, 1))
         wanted = (rest + more * overlap) / (more + 1)
+        repeated = self._from[begin] - self._from[first]
         best: dict[int, tuple[float, int]] = {}
         last = None
         for place in range(begin + 1, len(self._pieces)):
@@ -113,7 +115,7 @@ class _Packing:
                 break
             last = place
             level = self._level(place)
-            if weight >= _EARLIEST[level] * wanted:
+            if weight - repeated >= _EARLIEST[level] * (wanted - repeated):
                 best[level] = min(best.get(level, (wanted + room, 0)), (abs(weight - wanted), place))
         return best[max(best)][1] if best else last
 
@@ -143,8 +145,8 @@ class _Packing:
             last = first
             while last + 1 < end and self._of[last + 1] == number:
                 last += 1
-            part = self._blocks[number].text[self._pieces[first].start : self._pieces[last].end].rstrip()
-            part = part.lstrip("\n") if self._blocks[number].kind == "code" else part.lstrip()
+            block = self._blocks[number]
+            part = stripped(block.text[self._pieces[first].start : self._pieces[last].end], block.kind)
             if part:
                 gap = "" if not text else " " if self._goes_on(number) else GAP
                 text += gap + self._header(first) + part

@@ -163,7 +163,7 @@ def test_neighbours_below_the_title_share_a_passage() -> None:
 
 def test_large_sections_stay_apart() -> None:
     text = "A sentence of some length. " * 3
-    passages = split(document(Block(text, ("A",)), Block(text, ("B",))), Chunking(size=200, overlap=0))
+    passages = split(document(Block(text, ("A",)), Block(text, ("B",))), Chunking(size=150, overlap=0))
     assert [passage.headings for passage in passages] == [("A",), ("B",)]
 
 
@@ -193,3 +193,9 @@ def test_nothing_gives_nothing_and_a_title_itself() -> None:
 def test_one_endless_line(text: str) -> None:
     """What would be quadratic would not end: 400,000 characters are 160 billion steps then."""
     assert squeezed("".join(cut(text, 1000))) == squeezed(text)
+
+
+def test_an_overlap_makes_no_crumb_a_passage() -> None:
+    sentence = "One of the sentences is just as long as this. "
+    parts = cut(f"{sentence * 6}\n\n## More\nThe most important are:\n\n{sentence * 12}", 300, 60)
+    assert [part for part in parts if len(part) < 100] == []

@@ -44,7 +44,8 @@ def measured(depth: int | None, value: float, blend: float = 1.0) -> Measured:
     ],
 )
 def test_the_best_depth(curve: dict[int | None, float], best: int) -> None:
-    assert Measurement([measured(depth, value) for depth, value in curve.items()], 1, 0).best.depth == best
+    found = Measurement([measured(depth, value) for depth, value in curve.items()], 1, 0)
+    assert (found.best.depth, found.best_depth) == (best, best or 0)
 
 
 def test_the_best_blend() -> None:
@@ -86,7 +87,7 @@ def test_each_stage_and_depth(pipeline: Pipeline) -> None:
     assert (found.best.depth, found.questions, found.unknown) == (8, 3, 0)
     assert found.rows[4].seconds >= found.rows[3].seconds >= found.rows[2].seconds > 0
     assert "rerank 8" in str(found)
-    assert "3 questions; best: rerank 8, blend 1" in str(found)
+    assert "3 questions; best depth: 8 (rerank 8, blend 1)" in str(found)
 
 
 def test_every_passage_is_scored_once(tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ class Measurement:
             levels.append(max((row for row in self.rows if row.depth == depth), key=lambda row: row.ndcg))
         return next(row for i, row in enumerate(levels) if max(one.ndcg for one in levels[i:]) <= row.ndcg + _ENOUGH)
 
+    @property
+    def best_depth(self) -> int:
+        """The depth of the best; 0 where reranking is not worth it."""
+        depth = self.best.depth
+        return 0 if depth is None else depth
+
     def __str__(self) -> str:
         """Return a table and what follows from it."""
         lines = [f"{'':24} {'nDCG@10':>8} {'MRR@10':>8} {'recall':>8} {'change':>8} {'p':>7} {'ms':>8}"]
@@ -96,7 +102,7 @@ class Measurement:
             values = f"{row.ndcg:8.4f} {row.mrr:8.4f} {row.recall:8.4f}"
             lines.append(f"{row.name:24} {values} {change:>8} {p:>7} {row.seconds * 1000:8.1f}")
         unknown = f"; {self.unknown} relevant ids are not in the pipeline" if self.unknown else ""
-        lines.append(f"{self.questions} questions; best: {self.best.name}{unknown}")
+        lines.append(f"{self.questions} questions; best depth: {self.best_depth} ({self.best.name}){unknown}")
         return "\n".join(lines)
 
 

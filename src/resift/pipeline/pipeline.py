@@ -17,7 +17,7 @@ from resift.pipeline.indexing import Indexing, Progress
 from resift.pipeline.measuring import Measurement, Relevant, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_explain, check_queries
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -268,7 +268,6 @@ class Pipeline(Closing):
         texts = as_list(queries, "queries")
         check_queries(texts)
         reranking = self._reranking if rerank and depth > 0 and self._reranking.on else None
-        check_explain(explain, reranking is not None)
         request = Request(
             top_k=top_k,
             recall=recall,

@@ -56,12 +56,6 @@ def check_queries(queries: Sequence[object]) -> None:
             raise InputError(f"query {place} is {type(query).__name__}, expected a text")
 
 
-def check_explain(explain: int, reranked: bool) -> None:
-    """Raise InputError for explanations of a search that reranks nothing."""
-    if explain and not reranked:
-        raise InputError("explain is for reranked passages, and nothing is reranked", hint="search with explain=False")
-
-
 def check_depth(most: int) -> int:
     """Return the limit of reranking; raises InputError where it is none."""
     _whole("max_depth", most, 1)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from resift.cli import index
+from resift.cli.main import build_parser
 from resift.pipeline import Pipeline
-from tests.cli.conftest import RunCli
+from tests.cli.conftest import RunCli, open_fake
 
 LIBRARY = Path(__file__).resolve().parents[2] / "examples" / "library"
 SHOP = LIBRARY.parent / "outdoor.csv"
@@ -113,7 +115,8 @@ def test_nothing_is_deleted_while_something_cannot_be_read(run_cli: RunCli, fold
     run_cli("index", folder, str(notes))
     (notes / "a.md").unlink()
     (notes / "rows.jsonl").write_text('{"id": 1, "text": "tea"}\n{broken\n', encoding="utf-8")
-    assert run_cli("index", folder, str(notes), "--sync").code == 2
+    stopped = run_cli("index", folder, str(notes), "--sync")
+    assert stopped.code == 2 and "rows.jsonl, line 2" in stopped.err and "hint: correct it" in stopped.err
     ran = run_cli("index", folder, str(notes), "--sync", "--skip-bad")
     assert ran.code == 2 and "so nothing was deleted" in ran.err and "rows.jsonl" in ran.err
     assert set(documents(folder)) == {"a.md", "b.txt"}
@@ -133,6 +136,18 @@ def test_a_folder_is_not_made_for_nothing(run_cli: RunCli, folder: str, notes: P
     assert run_cli("index", folder, str(notes)).code == 0
     assert "nothing to do" in run_cli("index", folder).err
     assert "--sync compares" in run_cli("index", folder, "--sync", "--info").err
+
+
+def test_a_reader_that_goes_away_is_no_error(
+    run_cli: RunCli, folder: str, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    run_cli("index", folder, str(notes))
+    monkeypatch.setattr("resift.cli.output.write", gone)
+    with pytest.raises(BrokenPipeError):  # main makes an exit code of it
+        index.run(build_parser("index").parse_args([folder, "--info"]), open_fake)
 
 
 def test_one_writer(run_cli: RunCli, folder: str, notes: Path) -> None:

@@ -73,6 +73,12 @@ def test_without_a_reranker(run_cli: RunCli, folder: str) -> None:
     assert "lang: en · price: 3" in ran.out
 
 
+def test_deeper_than_what_helps(run_cli: RunCli, folder: str) -> None:
+    ran = run_cli("search", folder, "library", "--depth", "150", "--top-k", "1")
+    assert ran.code == 0 and "en#0" in ran.out
+    assert "deeper than 100 rarely helps" in ran.err and "warning" not in ran.err
+
+
 def test_nothing_found(run_cli: RunCli, folder: str) -> None:
     ran = run_cli("search", folder, "qqqqq")
     assert (ran.code, ran.out) == (0, "nothing found\n")
@@ -102,6 +108,21 @@ def test_a_run_for_eval(run_cli: RunCli, folder: str, tmp_path: Path) -> None:
     nowhere = run_cli("search", folder, "--queries", str(queries), "--run", str(tmp_path / "no" / "found.trec"))
     assert nowhere.code == 2 and "there is no folder" in nowhere.err
     assert run_cli("search", folder, "library", "--run", str(run)).code == 2
+
+
+def test_what_each_stage_is_worth(run_cli: RunCli, folder: str, tmp_path: Path) -> None:
+    queries, qrels = tmp_path / "queries.tsv", tmp_path / "qrels.tsv"
+    queries.write_text("a\tlibrary opens\nb\t狗能进来吗\nc\tnothing judged\n", encoding="utf-8")
+    qrels.write_text("query-id\tcorpus-id\tscore\na\ten\t1\nb\tzh\t1\nb\tde\t0\n", encoding="utf-8")
+    ran = run_cli("search", folder, "--queries", str(queries), "--qrels", str(qrels), "--depth", "20")
+    assert ran.code == 0 and "1 queries have no relevant document" in ran.err
+    assert "bm25" in ran.out and "rerank 20" in ran.out and "rerank 50" not in ran.out and "best depth" in ran.out
+    report = json.loads(run_cli("search", folder, "--queries", str(queries), "--qrels", str(qrels), "--json").out)
+    assert report["questions"] == 2 and report["rows"][0]["ndcg"] == 1.0
+    other = tmp_path / "other.tsv"
+    other.write_text("query-id\tcorpus-id\tscore\nz\ten\t1\n")
+    none = run_cli("search", folder, "--queries", str(queries), "--qrels", str(other))
+    assert none.code == 2 and "none of the 3 queries" in none.err
 
 
 def test_a_server_as_reranker(run_cli: RunCli, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

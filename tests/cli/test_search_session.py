@@ -82,7 +82,8 @@ def test_queries_and_commands(pipeline: Pipeline, capsys: pytest.CaptureFixture[
     assert "en#0" in answers[1] and "zh#0" in answers[2] and "en#0" not in answers[2]
     assert "lang: en" in answers[3] and "bm25 1 (" in answers[3] and "rerank" not in answers[3]
     assert "Dogs stay outside." in answers[3].split("bm25 1 (")[1]  # the whole passage
-    assert "documents   5" in err and "1 passages, recall 100, not reranked" in err
+    assert "documents   5" in err and "asked       1 passages, recall 100, not reranked, explained, with lang" in err
+    assert "where lang = zh, de  price > 3" in err or "where lang = zh, de price > 3" in err
     assert ":where lang=zh" in err
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resift.cli import output
+from resift.cli.index_info import show_info
 from resift.cli.options import Opener, positive, read_template
 from resift.cli.pipelines import keyed_encoder, milvus_token, open_folder
 from resift.cli.reading import STDIN, BadLines
@@ -34,7 +35,7 @@ from resift.errors import InputError, ResiftError
 
 if TYPE_CHECKING:
     from resift.documents import Chunking, Columns, Document
-    from resift.pipeline import Changes, Pipeline, PipelineInfo
+    from resift.pipeline import Changes, Pipeline
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                       help="words of bm25: ngrams (default, any language), words, or jieba")  # fmt: skip
     made.add_argument("--faiss-kind", choices=["flat", "hnsw", "ivf"], help="flat (default), hnsw or ivf")
     made.add_argument("--milvus", metavar="URL", help="of a server (default: a file in the folder)")
-    made.add_argument("--fusion", choices=["rrf", "weighted"], help="of several stores (default: rrf)")
+    made.add_argument(
+        "--fusion", metavar="NAME", help="of several stores: rrf (default), or weighted (beside the built-in encoder)"
+    )
     made.add_argument("--weights", metavar="NAME=N,...", help="of the stores: bm25=2,faiss=1")
     made.add_argument("--chunk-size", metavar="N", type=positive, help="characters of a passage (default: 1000)")
     made.add_argument("--chunk-overlap", metavar="N", type=int, help="that neighbours share (default: 100)")
@@ -89,7 +92,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
         with _opened(args, there) as pipeline, _undone(args.folder, pipeline, there):
             _work(args, pipeline, fresh=not there)
     except OSError as error:
-        if isinstance(error, ResiftError):
+        if isinstance(error, ResiftError | BrokenPipeError):
             raise
         raise ResiftError(f"{error.filename or args.folder}: {error.strerror or error}") from error
     return 0
@@ -101,17 +104,13 @@ def _opened(args: argparse.Namespace, there: bool) -> Pipeline:
     if there:
         only_shown = args.info and not (args.sources or args.delete or args.compact)
         return open_folder(args.folder, reranker=False, writable=not only_shown)
+    options: dict[str, Any] = {"stores": _names(args.stores) or None, "weights": _weights(args.weights)}
+    options |= {name: getattr(args, name) for name in ("encoder", "analyzer", "faiss_kind", "milvus", "fusion")}
     made = Pipeline.create(
         args.folder,
-        stores=_names(args.stores) or ("bm25",),
-        encoder="resift" if args.encoder is None else args.encoder,
-        analyzer="ngrams" if args.analyzer is None else args.analyzer,
-        faiss_kind="flat" if args.faiss_kind is None else args.faiss_kind,
-        milvus=args.milvus,
+        **{name: value for name, value in options.items() if value is not None},
         chunking=_chunking(args),
         columns=_columns(args),
-        fusion="rrf" if args.fusion is None else args.fusion,
-        weights=_weights(args.weights),
         reranker=False,
         milvus_token=milvus_token(),
     )
@@ -145,7 +144,7 @@ def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
     if args.compact:
         summary["forgotten"] = pipeline.compact()
     if args.info:
-        _show_info(pipeline.info, args)
+        show_info(pipeline.info, as_json=args.json)
         return
     for message in left.errors:
         output.note(f"skipped: {output.printable(message)}")
@@ -218,7 +217,7 @@ def _read(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Iterator
 
     columns = pipeline.info.columns
     files = [source for source in args.sources if source != STDIN]
-    on_error = left.failed if args.skip_bad else None
+    on_error = left.failed if args.skip_bad else _stop
     if files:
         yield from read_documents(
             files, columns=columns, encoding=args.encoding, on_error=on_error, on_skip=left.passed_over
@@ -230,6 +229,13 @@ def _read(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Iterator
             f"{len(left.errors)} of the files and rows could not be read, so nothing was deleted: {left.errors[0]}",
             hint="correct them or take them away, and run it again; without --sync the others are added",
         )
+
+
+def _stop(error: InputError) -> None:
+    """Raise what could not be read, with what to do about it."""
+    raise type(error)(
+        error.message, hint=error.hint or "correct it, or leave out what cannot be read with --skip-bad"
+    ) from error
 
 
 class _Left:
@@ -330,47 +336,3 @@ def _check_options(args: argparse.Namespace) -> None:
                 f"--{option} is {value!r}, and {args.folder} was made with {known[name]!r}",
                 hint="leave the option out, or index everything again in a new folder",
             )
-
-
-def info_lines(info: PipelineInfo) -> list[str]:
-    """Return what is in a folder, for people."""
-    columns = info.columns
-    fields = {"id": columns.id, "text": columns.text, "title": columns.title}
-    named = [f"{name}: {value}" for name, value in fields.items() if value is not None]
-    if columns.template is not None:
-        named.append(f"template: {columns.template.source!r}")
-    lines = [
-        f"folder      {info.folder}, {output.size(info.bytes)}",
-        f"documents   {info.documents}, in {info.passages} passages"
-        + (f"; {info.waste} passages of deleted ones (--compact)" if info.waste else ""),
-    ]
-    for store in info.stores:
-        size = "" if store.bytes is None else f", {output.size(store.bytes)}"
-        behind = f", {store.behind} changes behind" if store.behind else ""
-        lines.append(f"store       {store.name}: {store.passages} passages{size}{behind}")
-    if info.encoder is not None:
-        lines.append(f"encoder     {info.encoder}")
-    if len(info.stores) > 1:
-        weights = "".join(f", {name} {value:g}" for name, value in info.weights.items())
-        lines.append(f"fusion      {info.fusion}{weights}")
-    lines.append(f"passages    up to {info.chunking.size} characters, {info.chunking.overlap} of them shared")
-    if named:
-        lines.append(f"rows        {', '.join(named)}")
-    return lines
-
-
-def _show_info(info: PipelineInfo, args: argparse.Namespace) -> None:
-    if args.json:
-        output.write_json(_plain(asdict(info)))
-        return
-    for line in info_lines(info):
-        output.write(output.printable_line(line))
-
-
-def _plain(value: Any) -> Any:
-    """Return a record's values as JSON has them; a template is its text."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return getattr(value, "source", value)

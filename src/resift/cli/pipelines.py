@@ -15,13 +15,21 @@ ENCODER_KEY = "RESIFT_ENCODER_KEY"
 MILVUS_TOKEN = "RESIFT_MILVUS_TOKEN"
 
 
-def open_folder(folder: Path, *, reranker: RankerSpec, writable: bool) -> Pipeline:
-    """Open a pipeline; raises what `Pipeline` raises."""
+def open_folder(folder: Path, *, reranker: RankerSpec, writable: bool, depth: int = 0) -> Pipeline:
+    """Open a pipeline, for reranking as deep as was asked for; raises what `Pipeline` raises."""
     from resift.pipeline import Pipeline
     from resift.pipeline.config import read
+    from resift.pipeline.request import DEEPEST
 
     encoder = keyed_encoder(read(folder).encoder)
-    return Pipeline(folder, reranker=reranker, writable=writable, encoder=encoder, milvus_token=milvus_token())
+    return Pipeline(
+        folder,
+        reranker=reranker,
+        writable=writable,
+        encoder=encoder,
+        milvus_token=milvus_token(),
+        max_depth=max(DEEPEST, depth),
+    )
 
 
 def keyed_encoder(spec: str | None) -> Encoder | None:
@@ -29,9 +37,9 @@ def keyed_encoder(spec: str | None) -> Encoder | None:
     key = os.environ.get(ENCODER_KEY)
     if not key or spec is None or not spec.startswith(("http://", "https://")):
         return None
-    from resift.retrieval.http_encoder import HttpEncoder
+    from resift.retrieval import as_encoder
 
-    return HttpEncoder(spec, api_key=key)
+    return as_encoder(spec, api_key=key)
 
 
 def milvus_token() -> str | None:

@@ -5,6 +5,7 @@
   resift search my-index "trail shoes" --where 'price<100' --where brand=asics,brooks --top-k 5
   resift search my-index "退货 要几天" --explain --json
   resift search my-index --queries questions.tsv --run found.trec
+  resift search my-index --queries questions.tsv --qrels judged.tsv     what each stage is worth, and how deep to rerank
 
 Conditions on documents' fields: lang=zh, brand=a,b (one of them), price<100, year>=2020, colour!=red, sale (the field
 is there), !sale; all of them have to hold. A file of queries has one on each line (.txt), id and text (.tsv), or
@@ -18,6 +19,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 QUERIES_AT_ONCE = 32
 """Queries of one engine call: enough to fill batches, few enough that results appear while others are computed."""
 _EXPLAINED = 3
+_DEEP = 100
+_DEPTHS = (5, 10, 20, 50, 100)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--json", action="store_true", help="an object for each query, on a line of its own")
     shown.add_argument("--run", metavar="FILE", type=Path,
                        help="with --queries: documents as a TREC run, for resift eval")  # fmt: skip
+    shown.add_argument(
+        "--qrels", metavar="FILE", type=Path, help="with --queries: measure each stage on these judgements"
+    )
     shown.add_argument("--no-color", action="store_true", help="no colours (also: NO_COLOR=1)")
     _add_reranker_options(parser)
 
@@ -91,11 +98,15 @@ def _add_reranker_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, open_reranker: Opener) -> int:
     """Search, or talk with whoever sits at the terminal."""
     asking = _asking(args)
+    if args.depth > _DEEP:
+        output.note(
+            f"note: reranking deeper than {_DEEP} rarely helps and often hurts: resift eval says it for your data"
+        )
     many = args.queries is not None
     if many and args.words:
         raise InputError("--queries brings its own queries: QUERY does not go with it")
-    if args.run is not None and not many:
-        raise InputError("--run writes a run of many queries", hint="name them: --queries FILE")
+    if (args.run is not None or args.qrels is not None) and not many:
+        raise InputError("--run and --qrels are of many queries", hint="name them: --queries FILE")
     _check_folder(args.folder)
     if not many and not args.words:
         if sys.stdin.isatty() and sys.stdout.isatty() and not args.json:
@@ -106,6 +117,9 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
     bad = BadLines(args.queries or "")
     queries = _queries(args, bad)
     with open_pipeline(args, open_reranker) as pipeline:
+        if args.qrels is not None:
+            _measure(pipeline, queries, asking, args)
+            return 0
         results = _search(pipeline, queries, asking)
         if args.run is not None:
             _write_run(args.run, queries, results)
@@ -120,7 +134,7 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:
 
 def open_pipeline(args: argparse.Namespace, open_reranker: Opener) -> Pipeline:
     """Open the folder for reading, with the reranker that the options name."""
-    return open_folder(args.folder, reranker=_ranker(args, open_reranker), writable=False)
+    return open_folder(args.folder, reranker=_ranker(args, open_reranker), writable=False, depth=args.depth)
 
 
 def _ranker(args: argparse.Namespace, open_reranker: Opener) -> RankerSpec:
@@ -196,6 +210,34 @@ def _show(queries: Sequence[Query], results: Iterator[SearchResult], args: argpa
         if args.queries is None:
             sys.stdout.flush()
             output.note(stages_line(result))
+
+
+def _measure(pipeline: Pipeline, queries: Sequence[Query], asking: Asking, args: argparse.Namespace) -> None:
+    from resift.evaluation import read_qrels
+
+    judged = read_qrels(args.qrels)
+    relevant = {key: {one: grade for one, grade in grades.items() if grade > 0} for key, grades in judged.items()}
+    asked = [query for query in queries if relevant.get(query.id)]
+    if not asked:
+        raise InputError(
+            f"none of the {len(queries)} queries has a relevant document in {args.qrels}",
+            hint="are the ids of queries and judgements the same?",
+        )
+    if len(asked) < len(queries):
+        output.note(f"{len(queries) - len(asked)} queries have no relevant document and are left out")
+    found = pipeline.measure(
+        [query.text for query in asked],
+        [relevant[query.id] for query in asked],
+        depths=sorted({depth for depth in (*_DEPTHS, asking.depth) if depth <= asking.depth}),
+        recall=max(asking.recall, asking.depth),
+        where=asking.where,
+        stores=asking.stores,
+    )
+    if args.json:
+        output.write_json({**asdict(found), "best_depth": found.best_depth})
+        return
+    for line in str(found).splitlines():
+        output.write(line)
 
 
 def _write_run(file: Path, queries: Sequence[Query], results: Iterator[SearchResult]) -> None:

@@ -31,7 +31,7 @@ class Asking:
         return pipeline.search_many(
             queries,
             top_k=self.top_k,
-            recall=max(self.recall, self.top_k),
+            recall=max(self.recall, self.top_k, self.depth),
             depth=self.depth,
             where=self.where,
             rerank=self.rerank,

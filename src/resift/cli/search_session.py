@@ -54,6 +54,8 @@ class Session:
         self._look = look
         self._console = console
         self._last: SearchResult | None = None
+        self._typed = ""
+        """The conditions as they were typed."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="resift-open")
         self._opening = self._thread.submit(open_pipeline)
 
@@ -108,7 +110,10 @@ class Session:
         command = _COMMANDS.get(name)
         if command is None:
             raise InputError(f"there is no command :{name}", hint=":help lists them; a query does not begin with ':'")
+        before = self._state()
         command(self, rest.strip())
+        if self._state() != before:
+            output.note(output.printable(self._state()))
 
     def _help(self, _: str) -> None:
         output.note(HELP)
@@ -124,6 +129,7 @@ class Session:
 
     def _where(self, text: str) -> None:
         self._asking = replace(self._asking, where=read_conditions(_conditions(text)))
+        self._typed = text
 
     def _rerank(self, text: str) -> None:
         self._asking = replace(self._asking, rerank=_switch(text, "rerank"))
@@ -140,14 +146,21 @@ class Session:
         self._look = replace(self._look, fields=[one.strip() for one in text.split(",") if one.strip()])
 
     def _info(self, _: str) -> None:
-        from resift.cli.index import info_lines
+        from resift.cli.index_info import info_lines
 
         for line in info_lines(self._pipeline().info):
             output.note(line)
+        output.note(f"asked       {self._state()}")
+
+    def _state(self) -> str:
         asked = self._asking
         rerank = f"the best {asked.depth} reranked" if asked.rerank else "not reranked"
-        where = "" if asked.where is None else f", where {asked.where}"
-        output.note(f"asked       {asked.top_k} passages, recall {asked.recall}, {rerank}{where}")
+        said = [f"{asked.top_k} passages", f"recall {asked.recall}", rerank]
+        said += [] if asked.where is None else [f"where {self._typed or asked.where}"]
+        said += ["explained"] if self._look.why else []
+        said += ["whole"] if self._look.full else []
+        said += [f"with {', '.join(self._look.fields)}"] if self._look.fields else []
+        return ", ".join(said)
 
     def _open(self, text: str) -> None:
         place = _whole(text, "open")

@@ -104,6 +104,13 @@ def test_mistakes_do_not_end_it(pipeline: Pipeline, capsys: pytest.CaptureFixtur
     assert "en#0" in out
 
 
+def test_no_model_was_loaded(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(lambda: pipeline, Asking(rerank=False), Look(), console=Console(file=io.StringIO(), width=80))
+    session.run(Keyboard([":rerank on", "library"]))
+    err = capsys.readouterr().err
+    assert "begun with --no-rerank" in err and "bm25" in err
+
+
 @pytest.mark.parametrize("end", [":quit", ":q", EOFError])
 def test_it_ends_and_closes(pipeline: Pipeline, capsys: pytest.CaptureFixture[str], end: Any) -> None:
     out, _ = typed(pipeline, end, "library", capsys=capsys)

@@ -38,6 +38,6 @@ class Asking:
             threshold=self.threshold,
             per_document=self.per_document,
             context=self.context,
-            explain=self.explain,
+            explain=self.explain if self.rerank else 0,
             stores=self.stores,
         )

@@ -51,6 +51,7 @@ class Session:
 
     def __init__(self, open_pipeline: Callable[[], Pipeline], asking: Asking, look: Look, *, console: Console) -> None:
         self._asking = asking
+        self._model = asking.rerank
         self._look = look
         self._console = console
         self._last: SearchResult | None = None
@@ -132,7 +133,10 @@ class Session:
         self._typed = text
 
     def _rerank(self, text: str) -> None:
-        self._asking = replace(self._asking, rerank=_switch(text, "rerank"))
+        on = _switch(text, "rerank")
+        if on and not self._model:
+            raise InputError("there is no model: the search was begun with --no-rerank", hint="begin it without")
+        self._asking = replace(self._asking, rerank=on)
 
     def _explain(self, text: str) -> None:
         on = _switch(text, "explain")

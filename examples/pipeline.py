@@ -1,4 +1,4 @@
-"""From a question to the right passage: documents in several languages in one folder, searched and explained."""
+"""From a question to the right passage: documents in several languages, searched, filtered and explained."""
 
 from pathlib import Path
 

@@ -80,15 +80,17 @@ void check_lengths(const Array<std::int64_t>& lengths, std::size_t total) {
 class PyPostings {
  public:
   PyPostings(Array<std::uint64_t> terms, Array<std::uint32_t> offsets, Array<std::uint16_t> slots, AnyCounts counts,
-             AnyCounts peaks)
-      : terms_(std::move(terms)),
+             AnyCounts peaks, std::int64_t documents)
+      : documents_(documents),
+        terms_(std::move(terms)),
         offsets_(std::move(offsets)),
         slots_(std::move(slots)),
         counts_(std::move(counts)),
         peaks_(std::move(peaks)) {
     if (offsets_.size() != terms_.size() + 1 || peaks_.size() != terms_.size() || counts_.size() != slots_.size() ||
         offsets_.data()[0] != 0 || offsets_.data()[terms_.size()] != slots_.size() ||
-        !std::is_sorted(offsets_.data(), offsets_.data() + offsets_.size())) {
+        !std::is_sorted(offsets_.data(), offsets_.data() + offsets_.size()) || documents < 0 ||
+        documents > kMostSlots) {
       throw std::invalid_argument("the arrays of a segment do not fit together");
     }
     view_ = {terms_.data(),       offsets_.data(),
@@ -106,6 +108,7 @@ class PyPostings {
   nb::object count_holders(const Array<std::int64_t>& rows, const std::optional<Array<std::uint8_t>>& dead) const {
     std::vector<std::int64_t> counts(rows.size(), 0);
     check_rows(rows);
+    if (dead) check_documents(dead->size(), "dead");
     {
       const WithoutLock others;
       for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -122,12 +125,12 @@ class PyPostings {
                                            const std::optional<Array<std::uint8_t>>& mask,
                                            const std::optional<Array<std::int32_t>>& slots) const {
     if (rows.size() != weights.size()) throw std::invalid_argument("there must be a weight for each row");
-    if (mask && mask->size() != norms.size()) throw std::invalid_argument("the mask must have a byte per document");
+    check_documents(norms.size(), "norms");
+    if (mask) check_documents(mask->size(), "mask");
     check_rows(rows);
-    const auto documents = static_cast<std::int64_t>(norms.size());
     if (slots) {
       for (std::size_t i = 0; i < slots->size(); ++i) {
-        if (slots->data()[i] < 0 || slots->data()[i] >= documents) throw std::invalid_argument("no such slot");
+        if (slots->data()[i] < 0 || slots->data()[i] >= documents_) throw std::invalid_argument("no such slot");
       }
     }
     const LexicalQuery query{rows.data(), weights.data(), static_cast<std::int64_t>(rows.size()),
@@ -137,12 +140,19 @@ class PyPostings {
     FoundSlots found;
     {
       const WithoutLock others;
-      found = search_postings(view_, norms.data(), documents, query, allowed);
+      found = search_postings(view_, norms.data(), documents_, query, allowed);
     }
     return {array_of(std::move(found.slots)), array_of(std::move(found.scores))};
   }
 
   const PostingsView& view() const { return view_; }
+
+  void check_documents(std::size_t size, const char* name) const {
+    if (static_cast<std::int64_t>(size) != documents_) {
+      throw std::invalid_argument(std::string(name) + " has " + std::to_string(size) + " values for " +
+                                  std::to_string(documents_) + " documents");
+    }
+  }
 
  private:
   void check_rows(const Array<std::int64_t>& rows) const {
@@ -151,6 +161,7 @@ class PyPostings {
     }
   }
 
+  std::int64_t documents_;
   Array<std::uint64_t> terms_;
   Array<std::uint32_t> offsets_;
   Array<std::uint16_t> slots_;
@@ -161,6 +172,7 @@ class PyPostings {
 nb::tuple merge_arrays(const std::vector<std::pair<const PyPostings*, Array<std::int32_t>>>& given) {
   std::vector<MergePart> parts;
   for (const auto& [postings, places] : given) {
+    postings->check_documents(places.size(), "places");
     for (std::size_t i = 0; i < places.size(); ++i) {
       if (places.data()[i] >= kMostSlots) throw std::invalid_argument("a place is above 65535");
     }
@@ -216,9 +228,9 @@ void bind_lexical(nb::module_& m) {
       nb::arg("points").noconvert(), nb::arg("lengths").noconvert());
   m.def("invert", &invert_arrays, nb::arg("keys").noconvert(), nb::arg("lengths").noconvert());
   nb::class_<PyPostings>(m, "Postings")
-      .def(nb::init<Array<std::uint64_t>, Array<std::uint32_t>, Array<std::uint16_t>, AnyCounts, AnyCounts>(),
+      .def(nb::init<Array<std::uint64_t>, Array<std::uint32_t>, Array<std::uint16_t>, AnyCounts, AnyCounts, std::int64_t>(),
            nb::arg("terms").noconvert(), nb::arg("offsets").noconvert(), nb::arg("slots").noconvert(),
-           nb::arg("counts").noconvert(), nb::arg("peaks").noconvert())
+           nb::arg("counts").noconvert(), nb::arg("peaks").noconvert(), nb::kw_only(), nb::arg("documents"))
       .def("find", &PyPostings::find, nb::arg("keys").noconvert())
       .def("holders", &PyPostings::count_holders, nb::arg("rows").noconvert(), nb::arg("dead").noconvert() = nb::none())
       .def("search", &PyPostings::search, nb::arg("rows").noconvert(), nb::arg("weights").noconvert(),

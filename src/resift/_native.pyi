@@ -94,8 +94,17 @@ def merge(parts: list[tuple[Postings, Int32]]) -> _Arrays:
 class Postings:
     """The inverted lists of a segment; `native/lexical/postings.h` says how they lie. The arrays are kept alive."""
 
-    def __init__(self, terms: _UInt64, offsets: _UInt32, slots: _UInt16, counts: np.ndarray, peaks: np.ndarray) -> None:
-        """Check that the arrays fit together; raises ValueError when they do not."""
+    def __init__(
+        self,
+        terms: _UInt64,
+        offsets: _UInt32,
+        slots: _UInt16,
+        counts: np.ndarray,
+        peaks: np.ndarray,
+        *,
+        documents: int,
+    ) -> None:
+        """Check that the arrays fit together; raises ValueError when they do not. `slots` are believed."""
 
     def find(self, keys: _UInt64) -> Int64:
         """Return the rows of terms, -1 for those that are not there."""

@@ -5,8 +5,6 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 _BLOCK = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)??(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _PLAIN = re.compile(r"^([\w-]+):[ \t]*(.*\S)?[ \t]*$", re.MULTILINE)
 _LONGEST = 64 << 10
@@ -38,6 +36,8 @@ def _toml(source: str) -> dict[str, Any] | None:
 
 
 def _yaml(source: str) -> dict[Any, Any] | None:
+    import yaml
+
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(source, Loader=yaml.SafeLoader)):
             return None  # ten lines of aliases can stand for gigabytes

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from resift.documents.records import Block
+from resift.documents.records import Block, BlockKind
 from resift.documents.weights import running_weights
 
 GAP = "\n\n"
@@ -76,11 +76,16 @@ def merged_text(group: Group) -> str:
     for section in group.sections:
         new = section.headings[_shared(before, section.headings) :]
         before = section.headings
-        body = GAP.join(block.text.strip("\n").rstrip() for block in section.blocks)
+        body = GAP.join(stripped(block.text, block.kind) for block in section.blocks)
         part = "\n".join([*new, body] if body else new)
         if part:
             parts.append(part)
     return GAP.join(parts)
+
+
+def stripped(text: str, kind: BlockKind) -> str:
+    """Return a text without the white space around it; code keeps the indentation of its first line."""
+    return text.rstrip().lstrip("\n") if kind == "code" else text.strip()
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from resift.retrieval.http_encoder import HttpEncoder
     from resift.retrieval.milvus import MilvusIndex, MilvusRetriever
     from resift.retrieval.protocols import Encoder, Hit, Retriever, Store
+    from resift.retrieval.weights import FittedWeights, fit_weights
 
 __all__ = [
     "BM25",
@@ -22,6 +23,7 @@ __all__ = [
     "Encoder",
     "FaissIndex",
     "FaissInfo",
+    "FittedWeights",
     "FunctionAnalyzer",
     "FunctionEncoder",
     "FusedHit",
@@ -33,6 +35,7 @@ __all__ = [
     "SentenceTransformerEncoder",
     "Store",
     "as_encoder",
+    "fit_weights",
     "rrf",
     "weighted",
 ]
@@ -42,6 +45,7 @@ _HOME = {
     "Encoder": "protocols",
     "FaissIndex": "faiss",
     "FaissInfo": "faiss",
+    "FittedWeights": "weights",
     "FunctionAnalyzer": "analyzers",
     "FusedHit": "fusion",
     "FunctionEncoder": "encoders",
@@ -52,6 +56,7 @@ _HOME = {
     "Retriever": "protocols",
     "SentenceTransformerEncoder": "encoders",
     "Store": "protocols",
+    "fit_weights": "weights",
     "rrf": "fusion",
     "weighted": "fusion",
     "as_encoder": "encoders",

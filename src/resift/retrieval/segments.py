@@ -62,9 +62,16 @@ class Segment:
 
     def find(self, ids: Int64) -> Int64:
         """Return the slots of those of the given ids, ascending and distinct, that are here, ascending."""
-        if not len(self.ids) or not len(ids) or ids[-1] < self.ids[0] or ids[0] > self.ids[-1]:
+        if not len(self.ids):
             return np.empty(0, np.int64)
+        first, last = self.ids[0], self.ids[-1]
+        ids = ids[np.searchsorted(ids, first) : np.searchsorted(ids, last, side="right")]
+        if int(last) - int(first) + 1 == len(self.ids):  # no gaps
+            slots: Int64 = ids - first
+            return slots
         few, many = (ids, self.ids) if len(ids) < len(self.ids) else (self.ids, ids)
+        if not len(many):
+            return np.empty(0, np.int64)
         places = np.searchsorted(many, few)
         places[places == len(many)] = 0
         hits = many[places] == few
@@ -143,4 +150,6 @@ def read(file: Path) -> Segment:
 
 
 def _segment(ids: Int64, lengths: UInt32, arrays: tuple[np.ndarray, ...]) -> Segment:
-    return Segment(ids, lengths, dict(zip(_POSTINGS, arrays, strict=True)), _native.Postings(*arrays))
+    return Segment(
+        ids, lengths, dict(zip(_POSTINGS, arrays, strict=True)), _native.Postings(*arrays, documents=len(ids))
+    )

@@ -82,6 +82,22 @@ def test_a_collection_with_keys_of_text(client: MilvusClient, folder: Path, enco
         assert not hasattr(articles, "add")
 
 
+def test_a_collection_of_milvus_quick_start(client: MilvusClient, folder: Path, encoder: Grams) -> None:
+    """Whose text and metadata are in fields that nobody declared."""
+    client.create_collection("demo", dimension=encoder.dimension)
+    vectors = encoder.encode_documents([text for _, text, _ in ROWS])
+    client.insert(
+        "demo",
+        [{"id": at, "vector": vectors[at], "text": text, "subject": lang} for at, (_, text, lang) in enumerate(ROWS)],
+    )
+    close(client, folder)
+    with MilvusIndex.attach(folder, collection="demo", encoder=encoder, text_field="text") as demo:
+        assert demo.search(ROWS[1][1], top_k=1)[0].id == 1
+        assert [hit.id for hit in demo.search("tea", top_k=3, filter="subject == 'zh'")] == [1]
+        assert demo.texts([2, 0]) == [ROWS[2][1], ROWS[0][1]]
+        assert demo.fetch([1], fields=["subject", "nothing"]) == [{"subject": "zh", "nothing": None}]
+
+
 def test_milvus_own_full_text_search(client: MilvusClient, folder: Path, encoder: Grams) -> None:
     schema = MilvusClient.create_schema(auto_id=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
@@ -114,11 +130,14 @@ def test_what_does_not_fit(client: MilvusClient, folder: Path, encoder: Grams) -
     bare.add_field("one", DataType.FLOAT_VECTOR, dim=8)
     bare.add_field("two", DataType.FLOAT_VECTOR, dim=64)
     client.create_collection("bare", schema=bare)
+    index = client.prepare_index_params()
+    index.add_index("one", index_type="FLAT", metric_type="IP")
+    client.create_index("bare", index)
     close(client, folder)
     for arguments, words in [
         ({"collection": "nope"}, "'nope'.*'articles'"),
         ({"collection": "articles", "vector_field": "content"}, "'content'.*embedding"),
-        ({"collection": "articles", "text_field": "body"}, "'body'.*content"),
+        ({"collection": "bare", "vector_field": "one", "encoder": Grams(8), "text_field": "body"}, "'body', only id"),
         ({"collection": "articles", "encoder": Grams(32)}, "32.*64"),
         ({"collection": "articles", "encoder": None}, "give the encoder"),
         ({"collection": "bare"}, "one, two"),

@@ -148,8 +148,7 @@ def test_replacing_and_deleting(filled: MilvusIndex) -> None:
 def test_many_scattered_ids_are_looked_for_in_pieces(
     index: MilvusIndex, encoder: Grams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resift.retrieval.milvus.filters.VALUES", 20)
-    monkeypatch.setattr("resift.retrieval.milvus.filters.lists.__kwdefaults__", {"size": 20})
+    monkeypatch.setattr(reading, "PIECE", 20)
     monkeypatch.setattr(reading, "WIDE", 30)
     texts = {place: f"{place * 7919 % 1000:03} {place}" for place in range(300)}
     index.add(np.array(list(texts)), list(texts.values()))

@@ -19,8 +19,10 @@ MOST = 16_384
 """Hits that Milvus gives at most to one query."""
 SPARE = 16
 """Hits asked for beyond `top_k`, to see where equal scores end."""
+PIECE = 10_000
+"""Ids in one filter. Milvus takes more, but parses them slowly."""
 WIDE = 1_000
-"""Hits looked through before a long list of ids is sent in pieces."""
+"""Hits looked through before more ids than these are sent, in pieces."""
 ROWS = 500
 """Rows fetched at once: of the longest texts that Milvus stores they are 32 MB."""
 QUERIES = 100
@@ -45,6 +47,7 @@ class Shape:
         dimension: of its vectors; None when Milvus makes them of texts itself.
         metric: of its index: IP, COSINE, L2 or BM25.
         fields: names of all fields but the vectors.
+        dynamic: whether rows may have others, which nobody declared.
         properties: what was written on the collection.
     """
 
@@ -54,7 +57,13 @@ class Shape:
     dimension: int | None
     metric: str
     fields: tuple[str, ...]
+    dynamic: bool
     properties: Mapping[str, str]
+
+    def check_field(self, name: str) -> None:
+        """Raise InputError where rows cannot have this field."""
+        if name not in self.fields and not self.dynamic:
+            raise InputError(f"collection {self.name!r} has no field {name!r}, only {', '.join(self.fields)}")
 
 
 class Collection:
@@ -95,24 +104,21 @@ class Collection:
             return [[] for _ in queries]
         if among is None:
             return self._best(queries, top_k, within)
-        filters = [both(within, one) for one in expressions(self.shape.id_field, among)]
+        filters = self._filters(within, among) if len(among) <= PIECE else []
         if len(filters) == 1:
             return self._best(queries, top_k, filters[0])
-        return self._in_pieces(queries, top_k, within, among, filters)
+        return self._in_pieces(queries, top_k, within, among)
 
     def fetch(self, ids: Ids, *, fields: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the named fields of rows, in the order of ids; None for an id that is not there."""
-        unknown = [name for name in fields if name not in self.shape.fields]
-        if unknown:
-            raise InputError(
-                f"collection {self.shape.name!r} has no field {unknown[0]!r}, only {', '.join(self.shape.fields)}"
-            )
+        for name in fields:
+            self.shape.check_field(name)
         found: dict[int | str, dict[str, Any]] = {}
         key = self.shape.id_field
         asked = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         for one in lists(key, asked, size=ROWS):
             for row in self._rows(one, [key, *fields]):
-                found[row[key]] = {name: row[name] for name in fields}
+                found[row[key]] = {name: row.get(name) for name in fields}
         return [found.get(one) for one in asked]
 
     def count(self) -> int:
@@ -151,23 +157,26 @@ class Collection:
             limit = min(2 * limit, MOST)
         return [hits[:top_k] for hits in found]
 
-    def _in_pieces(
-        self, queries: Float32 | Sequence[str], top_k: int, within: str, among: Ids, filters: list[str]
-    ) -> list[list[Hit]]:
+    def _in_pieces(self, queries: Float32 | Sequence[str], top_k: int, within: str, among: Ids) -> list[list[Hit]]:
         """Look among the best of all, and ask piece by piece where too few of the ids are there."""
         limit = min(max(WIDE, 10 * top_k), MOST)
-        allowed = set(among.tolist() if isinstance(among, np.ndarray) else among)
+        filters: list[str] = []
         found: list[list[Hit]] = []
         for place, all_hits in enumerate(self._ask(queries, limit, within)):
-            hits = [hit for hit in all_hits if hit.id in allowed]
+            kept = np.isin([hit.id for hit in all_hits], among)
+            hits = [hit for hit, one in zip(all_hits, kept.tolist(), strict=True) if one]
             # What was not seen scores no more than the last that was.
             complete = len(all_hits) < limit or (len(hits) >= top_k and hits[top_k - 1].score > all_hits[-1].score)
             if not complete:
+                filters = filters or self._filters(within, among)
                 asked = _taken(queries, np.array([place]))
                 hits = [hit for one in filters for hit in self._best(asked, top_k, one)[0]]
                 hits.sort(key=_order)
             found.append(hits[:top_k])
         return found
+
+    def _filters(self, within: str, among: Ids) -> list[str]:
+        return [both(within, one) for one in expressions(self.shape.id_field, among, size=PIECE)]
 
     def _ask(self, queries: Float32 | Sequence[str], limit: int, filtered: str) -> list[list[Hit]]:
         """Return the hits as Milvus found them, in our order."""
@@ -224,6 +233,7 @@ def shape_of(link: Link, name: str, *, vector_field: str | None) -> Shape:
         dimension=None if searched in made else int(dimension),
         metric=_metric(link, name, searched),
         fields=tuple(field for field in fields if fields[field] not in vectors),
+        dynamic=bool(described.get("enable_dynamic_field", False)),
         properties=described.get("properties", {}),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from resift.closing import Closing
 from resift.errors import InputError
 from resift.retrieval.encoders import Function, as_encoder
-from resift.retrieval.milvus.collection import Collection, Ids, Shape, exists, load, shape_of
+from resift.retrieval.milvus.collection import Collection, Ids, exists, load, shape_of
 from resift.retrieval.milvus.link import Link, connect
 from resift.retrieval.milvus.making import MARK, TEXT, Layout, create, make_durable, read_layout, rows
 from resift.retrieval.protocols import Encoder, Hit
@@ -207,7 +207,8 @@ class MilvusIndex(MilvusRetriever):
             with link.opening():
                 shape = shape_of(link, collection, vector_field=vector_field)
                 _check_encoder(shape.dimension, coder, f"field {shape.vector_field!r} of collection {collection!r}")
-                _check_text_field(text_field, shape)
+                if text_field is not None:
+                    shape.check_field(text_field)
                 load(link, collection)
         except BaseException:
             link.close()
@@ -288,11 +289,6 @@ def _check_encoder(dimension: int | None, encoder: Encoder | None, field: str) -
         raise InputError(f"{field} has vectors, which Milvus does not make of texts", hint="give the encoder that did")
     if encoder is not None and encoder.dimension != dimension:
         raise InputError(f"encoder {encoder.name!r} has dimension {encoder.dimension}, and {field} has {dimension}")
-
-
-def _check_text_field(name: str | None, shape: Shape) -> None:
-    if name is not None and name not in shape.fields:
-        raise InputError(f"text_field is {name!r}, and collection {shape.name!r} has {', '.join(shape.fields)}")
 
 
 def _as_keys(ids: Ids) -> Ids:

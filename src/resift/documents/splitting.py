@@ -7,7 +7,7 @@ from math import ceil
 
 from resift.documents.pieces import INSIDE, LINE, PARAGRAPH, SENTENCE, Piece, cut
 from resift.documents.records import Block, Chunking, Document, Passage
-from resift.documents.sections import GAP, Group, groups, merged_text, sections
+from resift.documents.sections import GAP, Group, groups, merged_text, sections, stripped
 from resift.documents.weights import running_weights
 
 _SMALL = 2
@@ -41,7 +41,8 @@ def _passages(group: Group, chunking: Chunking) -> Iterator[tuple[tuple[str, ...
     """Yield (headings, text, page) of each passage of a group."""
     blocks = [block for section in group.sections for block in section.blocks]
     page = blocks[0].page if blocks else None
-    if len(group.sections) > 1:
+    is_short = bool(blocks) and group.weight <= chunking.size and blocks[-1].page == page
+    if len(group.sections) > 1 or is_short:  # most documents are: their sentences need not be found
         yield group.headings, merged_text(group), page
     else:
         # A heading with nothing below it is itself the text.
@@ -144,8 +145,8 @@ class _Packing:
             last = first
             while last + 1 < end and self._of[last + 1] == number:
                 last += 1
-            part = self._blocks[number].text[self._pieces[first].start : self._pieces[last].end].rstrip()
-            part = part.lstrip("\n") if self._blocks[number].kind == "code" else part.lstrip()
+            block = self._blocks[number]
+            part = stripped(block.text[self._pieces[first].start : self._pieces[last].end], block.kind)
             if part:
                 gap = "" if not text else " " if self._goes_on(number) else GAP
                 text += gap + self._header(first) + part

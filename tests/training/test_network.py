@@ -1,5 +1,6 @@
 """The network in torch is the model that resift scores with, padded, packed, with LoRA and without."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from resift.training import network as net  # noqa: E402
+from resift.training.prior import scale_prior  # noqa: E402
 from resift.training.same import check_same, pad_id  # noqa: E402
 from resift.training.settings import Settings  # noqa: E402
 from resift.training.texts import engine_scores, make_encoder  # noqa: E402
@@ -84,6 +86,26 @@ def test_another_network_is_noticed(checkpoint: Checkpoint) -> None:
         )
     with pytest.raises(TrainingFailed, match="now, torch and resift score differently"):
         check_same(checkpoint, network, texts, when="now")
+
+
+@pytest.mark.skipif(not EMBEDDED_FOLDER.is_dir(), reason="this checkout has no embedded model")
+def test_a_scaled_prior_is_written_into_its_tables(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(EMBEDDED_FOLDER, folder)
+    original = load_checkpoint(locate(folder))
+    network = net.build(original)
+    assert network.prior_scale == 1.0
+    with torch.no_grad():
+        network.scale.fill_(-0.01)
+    texts = sequences(original)
+    scaled = net.score(network, texts, pad_id=0, budget=500)
+    assert network.prior_scale == pytest.approx(0.7408, abs=1e-4)
+    scale_prior(folder, original.config, network.prior_scale)
+    written = load_checkpoint(locate(folder))
+    np.testing.assert_allclose(engine_scores(written, sequences(written)), scaled, rtol=1e-5, atol=1e-5)
+    before = [one.prior for one in texts]
+    after = [one.prior for one in sequences(written)]
+    np.testing.assert_allclose(after, np.multiply(before, network.prior_scale), rtol=1e-5)
 
 
 @pytest.mark.filterwarnings(PEFT)

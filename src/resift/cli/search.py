@@ -76,6 +76,12 @@ def _add_stage_options(group: argparse._ArgumentGroup) -> None:
                        help="passages that each store is asked for (default: 100)")  # fmt: skip
     group.add_argument("--depth", metavar="N", type=positive, default=50,
                        help="how many of them are reranked (default: 50)")  # fmt: skip
+    group.add_argument(
+        "--blend",
+        metavar="SHARE",
+        type=float,
+        help="share of the reranker in the order, 0 to 1, the rest is the first stage's (default: 1; built-in: 0.5)",
+    )
     group.add_argument("--no-rerank", action="store_true", help="in the order of the first stage")
     group.add_argument("--threshold", metavar="SCORE", type=float, help="leave out what scores lower")
     group.add_argument("--per-document", metavar="N", type=positive, help="passages of one document at most")
@@ -164,6 +170,7 @@ def _asking(args: argparse.Namespace) -> Asking:
         depth=args.depth,
         where=read_conditions(args.where),
         rerank=not args.no_rerank,
+        blend=args.blend,
         threshold=args.threshold,
         per_document=1 if args.run is not None else args.per_document,
         context=args.context,
@@ -229,6 +236,7 @@ def _measure(pipeline: Pipeline, queries: Sequence[Query], asking: Asking, args:
         [query.text for query in asked],
         [relevant[query.id] for query in asked],
         depths=sorted({depth for depth in (*_DEPTHS, asking.depth) if depth <= asking.depth}),
+        blends=None if asking.blend is None else [asking.blend, 1.0],
         recall=max(asking.recall, asking.depth),
         where=asking.where,
         stores=asking.stores,

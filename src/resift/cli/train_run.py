@@ -91,14 +91,13 @@ def run_run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: AR
                 cache_dir=args.cache_dir,
                 resume=args.resume,
                 tell=tell,
+                note=lambda line: output.note(output.printable(line)),
             )
         except KeyboardInterrupt:
             output.note(f"hint: --resume goes on from the last checkpoint in {args.output}.training")
             raise
     if report is None:  # not the first process of several
         return 0
-    for what, count in report["data"]["findings"].items():
-        output.note(f"data: {what}: {count}")
     for line in describe(report):
         output.note(output.printable(line))
     output.note(f"use it: resift rank --model {args.output} QUERY DOCUMENT ..., or resift serve {args.output}")

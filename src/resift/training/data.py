@@ -35,6 +35,14 @@ class Data:
     leaks: Leaks
     warnings: list[str]
 
+    def lines(self) -> list[str]:
+        """Return what there is, for people, before it is trained on."""
+        queries = f"{len(self.training)} queries to train on"
+        return [
+            *(f"data: {line}" for line in self.findings.lines()),
+            f"{queries}, {len(self.dev.plan.queries)} dev queries, {len(self.test.plan.queries)} to compare on",
+        ]
+
 
 def read_all(data: Sources, *, template: str | None = None) -> tuple[list[Example], Findings]:
     """Return the examples of all sources, checked together, and what was wrong with them."""
@@ -109,6 +117,9 @@ def _parts(
     named = [source for source in (dev, test) if source is not None]
     if len(named) == 2:
         first, second = (read_held_out(source, depth=depth, template=template) for source in named)
+        shared = find_leaks(first.examples, second.examples).queries
+        if shared:
+            warnings.append(f"dev and test share {len(shared)} queries, which choose the checkpoint they are judged on")
     else:
         if not named:
             wanted = settings.dev_queries + settings.test_queries

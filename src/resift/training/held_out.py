@@ -15,7 +15,7 @@ from resift.evaluation.measures import Meter
 from resift.evaluation.plan import Plan, make_plan
 from resift.evaluation.reading import ending
 from resift.evaluation.records import Dataset, Query, select
-from resift.evaluation.scores import Scorer, oracle, rankings, score_candidates
+from resift.evaluation.scores import Scorer, Tell, oracle, rankings, score_candidates
 from resift.evaluation.significance import Float64
 from resift.training.examples import Example, from_dataset, read_examples
 from resift.training.finding import WordFinder
@@ -140,9 +140,9 @@ def before_and_after(
     }
 
 
-def scores_of(plan: Plan, scorer: Scorer) -> dict[str, list[float]]:
+def scores_of(plan: Plan, scorer: Scorer, *, tell: Tell | None = None) -> dict[str, list[float]]:
     """Return the scores of the plan's candidates by anything with `score(pairs)`."""
-    return score_candidates(plan, scorer).of
+    return score_candidates(plan, scorer, tell=tell).of
 
 
 def _only(dataset: Dataset, keys: set[str]) -> Dataset:

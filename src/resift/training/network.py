@@ -21,6 +21,7 @@ from resift.errors import MissingExtra
 from resift.loading.checkpoint import Checkpoint
 from resift.loading.layouts import tensor_names
 from resift.loading.quantised import to_float32
+from resift.training.prior import has_prior
 from resift.types import Family, Float32, ModelSpec, TokenSequence
 
 _CLASSES: Mapping[Family, tuple[Any, Any]] = {
@@ -34,6 +35,8 @@ _KEPT = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
 )  # fmt: skip
 """What of a config.json shapes the network; anything else is about files or tasks."""
+_SPEED = 30.0
+"""Steps of the optimiser are about as large as the learning rate, for a weight; a scale has further to go."""
 _LINEARS = (
     r".*encoder\.layer\.\d+\.(attention\.self\.(query|key|value)|(attention\.)?output\.dense|intermediate\.dense)"
 )
@@ -45,12 +48,22 @@ _HEADS: Mapping[Family, list[str]] = {
 
 
 class Network(nn.Module):
-    """The model that is trained: logits of token sequences, their prior added, as resift computes them."""
+    """The model that is trained: logits of token sequences, their prior added, as resift computes them.
 
-    def __init__(self, spec: ModelSpec, body: Any) -> None:
+    Where there is a prior, its scale is trained along: without that the network spends itself on making it less sure.
+    """
+
+    def __init__(self, spec: ModelSpec, body: Any, *, scale: Any = None) -> None:
         super().__init__()
         self.spec = spec
         self.body = body
+        self.scale = scale
+        """The logarithm of the prior's scale, over `_SPEED`; None for models without a prior."""
+
+    @property
+    def prior_scale(self) -> float | None:
+        """What the prior is multiplied by."""
+        return None if self.scale is None else float((self.scale.detach() * _SPEED).exp())
 
     def forward(self, slices: Sequence[Mapping[str, Tensor]], order: Tensor, prior: Tensor) -> Tensor:
         """Return float32 logits [pairs].
@@ -72,6 +85,8 @@ class Network(nn.Module):
                 position_ids=places[None].expand_as(ids),
             )
             parts.append(made.logits[:, 0].float())
+        if self.scale is not None:
+            prior = prior * (self.scale * _SPEED).exp()
         logits: Tensor = torch.cat(parts)[order] + prior
         return logits
 
@@ -94,7 +109,7 @@ def build(checkpoint: Checkpoint) -> Network:
     if wrong:
         raise RuntimeError(f"transformers names the tensors of a {spec.family} model otherwise: {', '.join(wrong)}")
     _fill_buffers(body)
-    return Network(spec, body)
+    return Network(spec, body, scale=nn.Parameter(torch.zeros(())) if has_prior(checkpoint.config) else None)
 
 
 def add_lora(network: Network, rank: int) -> Network:
@@ -111,12 +126,12 @@ def add_lora(network: Network, rank: int) -> Network:
         target_modules=_LINEARS,
         modules_to_save=_HEADS[network.spec.family],
     )
-    return Network(network.spec, get_peft_model(network.body, config))
+    return Network(network.spec, get_peft_model(network.body, config), scale=network.scale)
 
 
 def merge_lora(network: Network) -> Network:
     """Return the plain network that computes the same."""
-    return Network(network.spec, network.body.merge_and_unload())
+    return Network(network.spec, network.body.merge_and_unload(), scale=network.scale)
 
 
 def freeze_embeddings(network: Network) -> None:
@@ -147,7 +162,7 @@ def round_to_half(network: Network) -> bool:
     with torch.no_grad():
         if any(bool((parameter.abs() > limit).any()) for parameter in network.parameters()):
             return False
-        for parameter in network.parameters():
+        for parameter in network.body.parameters():
             parameter.copy_(parameter.half().float())
     return True
 

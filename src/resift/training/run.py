@@ -4,7 +4,9 @@ import importlib.util
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from resift.training.data import Data, Sources, gather
 from resift.training.folder import stored_in_half, write_model
 from resift.training.groups import Groups, steps_of
 from resift.training.held_out import before_and_after, scores_of
+from resift.training.prior import scale_prior
 from resift.training.report import FORMAT, Report, versions, write_report
 from resift.training.same import check_same, pad_id, sample_pairs
 from resift.training.settings import Settings
@@ -42,6 +45,7 @@ def train(
     cache_dir: str | Path | None = None,
     resume: bool = False,
     tell: "Tell | None" = None,
+    note: Callable[[str], None] | None = None,
 ) -> Report | None:
     """Fine-tune a reranker and write it to the new folder `output`; return the report, which is there as well.
 
@@ -60,6 +64,7 @@ def train(
         cache_dir: the hub cache.
         resume: go on from the last checkpoint; data, model and settings must be those of the first call.
         tell: called with a `Progress`.
+        note: called with lines about the data, before training.
 
     Raises:
         InputError: data or settings that cannot be used, leaking evaluation data, or a folder that is there already.
@@ -85,6 +90,9 @@ def train(
 
     taught = parse_loss(settings.loss, temperature=settings.temperature).taught
     found = gather(data, dev=dev, test=test, settings=settings, template=template, taught=taught)
+    if note is not None:
+        for line in found.lines():
+            note(line)
     return _Run(checkpoint, settings, found, folder, resume, tell if tell is not None else _silent).run()
 
 
@@ -123,7 +131,7 @@ class _Run:
             return None
         seconds = time.monotonic() - began
         report = self._facts(trainer, chosen, seconds)
-        return self._finish(trainer.model.cpu(), encoder, report, work)
+        return self._finish(trainer.model.cpu(), report, work)
 
     def _cpu(self) -> bool:
         """Whether the CPU computes; sets its threads too, which are torch's own and stay so."""
@@ -261,7 +269,7 @@ class _Run:
             "warnings": list(self.data.warnings),
         }
 
-    def _finish(self, network: "Network", encoder: Encoder, report: Report, work: Path) -> Report:
+    def _finish(self, network: "Network", report: Report, work: Path) -> Report:
         """Merge, write, load again and compare; the folder appears when everything in it is complete."""
         from resift.training.network import merge_lora, round_to_half, to_tensors
 
@@ -272,8 +280,13 @@ class _Run:
             made = Path(scratch) / self.folder.name
             made.mkdir()
             write_model(made, self.checkpoint, to_tensors(network), half=half)
+            if network.prior_scale is not None:
+                report["training"]["prior_scale"] = network.prior_scale
+                scale_prior(made, self.checkpoint.config, network.prior_scale)
+                network.scale = None
             written = load_checkpoint(locate(made))
-            check_same(written, network, encoder.sequences(sample_pairs(self.data.training)), when="as it is written")
+            pairs = make_encoder(written, self.settings).sequences(sample_pairs(self.data.training))
+            check_same(written, network, pairs, when="as it is written")
             report["held_out"] = self._compare(made)
             if report["held_out"]["comparison"]["difference"] < 0:
                 report["warnings"].append("the trained model ranks the held-out queries worse than the original")
@@ -291,14 +304,16 @@ class _Run:
         scores = []
         for what, model in (("before", self.checkpoint.source.folder), ("after", made)):
             settings = self.settings
-            self.tell(_progress(f"measuring {what}", 0, len(plan.queries)))
+            label = f"measuring {what}"
             with Reranker(
                 model,
                 max_length=settings.max_length,
                 query_max_length=settings.query_max_length,
                 truncation=settings.truncation,
+                threads=settings.threads,
             ) as reranker:
-                scores.append(scores_of(plan, reranker))
+                told = partial(_told, self.tell, label)
+                scores.append(scores_of(plan, reranker, tell=told))
         return before_and_after(plan, scores[0], scores[1], seed=self.settings.seed)
 
 
@@ -310,10 +325,10 @@ def _check_extra(settings: Settings) -> None:
         raise MissingExtra("training with LoRA", extra="train-lora")
 
 
-def _progress(what: str, done: int, total: int) -> "Progress":
+def _told(tell: "Tell", what: str, done: int, total: int) -> None:
     from resift.training.trainer import Progress
 
-    return Progress(what, done, total)
+    tell(Progress(what, done, total))
 
 
 def _silent(progress: "Progress") -> None:

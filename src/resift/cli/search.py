@@ -80,7 +80,7 @@ def _add_stage_options(group: argparse._ArgumentGroup) -> None:
         "--blend",
         metavar="SHARE",
         type=float,
-        help="share of the reranker in the order, 0 to 1, the rest is the first stage's (default: 1; built-in: 0.5)",
+        help="of the reranker in the order, 0 to 1; the rest is the first stage's (default: 1; built-in model: less)",
     )
     group.add_argument("--no-rerank", action="store_true", help="in the order of the first stage")
     group.add_argument("--threshold", metavar="SCORE", type=float, help="leave out what scores lower")

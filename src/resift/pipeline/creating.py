@@ -69,6 +69,8 @@ def make_config(
         columns = Columns(template=Template(template))
     dense = any(name in DENSE for name in chosen)
     spec = "resift" if encoder is None else str(encoder) if isinstance(encoder, str | Path) else None
+    _check_address("the encoder", spec, "as_encoder(..., api_key=) takes the key, and the object is given at opening")
+    _check_address("milvus", chosen.get("milvus", {}).get("uri"), "milvus_token='user:password' is not kept")
     leaning = [name for name in chosen if name in DENSE] if spec == "resift" and "bm25" in chosen else []
     return Config(
         stores=chosen,
@@ -78,6 +80,12 @@ def make_config(
         fusion=fusion if fusion is not None else "weighted" if leaning else "rrf",
         weights=dict(weights) if weights is not None else dict.fromkeys(leaning, _EMBEDDED_WEIGHT),
     )
+
+
+def _check_address(name: str, address: object, hint: str) -> None:
+    """Raise InputError for an address that would put a password into the folder."""
+    if isinstance(address, str) and "://" in address and "@" in address.partition("://")[2].partition("/")[0]:
+        raise InputError(f"the address of {name} has a user or a password in it, which would be kept", hint=hint)
 
 
 def begin(folder: Path, config: Config) -> Path:

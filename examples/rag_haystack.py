@@ -1,40 +1,39 @@
-"""RAG in Haystack: BM25 finds, resift ranks, the language model reads only the best; the pipeline is saved and loaded.
+"""RAG in Haystack: a resift folder over FAISS finds, resift ranks, the language model reads only the best.
 
-Needs pip install 'resift[haystack]'. Haystack's mock generator stands in for a language model: it repeats its prompt.
+Needs pip install 'resift[haystack,faiss]'. The embedding is resift's own; Haystack's mock generator stands in for a
+language model: it repeats its prompt. The chain is saved and loaded.
 """
 
-from haystack import Document, Pipeline
+from haystack import Pipeline
 from haystack.components.builders import PromptBuilder
 from haystack.components.generators.chat import MockChatGenerator
-from haystack.components.retrievers.in_memory import InMemoryBM25Retriever
-from haystack.document_stores.in_memory import InMemoryDocumentStore
 
-from resift.integrations.haystack import ResiftRanker
+import resift
+from resift.integrations.haystack import ResiftRanker, ResiftRetriever
 
 DOCUMENTS = [
-    Document(content="The bridge was finished in 1932; the ferry did not run that day.", meta={"title": "Bridge"}),
-    Document(content="The ferry runs every hour from six in the morning.", meta={"title": "Ferry"}),
-    Document(content="How often does one see ships, ropes and maps? In the museum.", meta={"title": "Museum"}),
-    Document(content="A day ticket for the ferry costs four coins.", meta={"title": "Prices"}),
+    {"title": "Bridge", "text": "The bridge was finished in 1932 and repainted in 1998."},
+    {"title": "Ferry", "text": "The ferry runs every hour from six in the morning."},
+    {"title": "Museum", "text": "The museum shows ships, ropes and old maps."},
+    {"title": "Prices", "text": "A day ticket for the ferry costs four coins."},
 ]
 QUESTION = "How often does the ferry run?"
 
-store = InMemoryDocumentStore()
-store.write_documents(DOCUMENTS)
-pipeline = Pipeline()
-pipeline.add_component("retriever", InMemoryBM25Retriever(store, top_k=50))
+with resift.Pipeline.create("rag_index", stores=("faiss",)) as index:  # `resift index` does it for files
+    index.add(DOCUMENTS)
+chain = Pipeline()
+chain.add_component("retriever", ResiftRetriever("rag_index", top_k=50, rerank=False))  # or any other retriever
 # ResiftRanker("BAAI/bge-reranker-v2-m3") is better; ResiftRanker(url="http://...") asks `resift serve`.
-pipeline.add_component("ranker", ResiftRanker(top_k=2, meta_fields_to_embed=["title"]))
-pipeline.add_component("prompt", PromptBuilder("{{ question }} {{ documents[0].content }}", required_variables="*"))
-pipeline.add_component("model", MockChatGenerator())
-pipeline.connect("retriever.documents", "ranker.documents")
-pipeline.connect("ranker.documents", "prompt.documents")
-pipeline.connect("prompt", "model")
-
-pipeline = Pipeline.loads(pipeline.dumps(), allowed_modules=["resift.integrations.haystack"])  # as YAML, and back
+chain.add_component("ranker", ResiftRanker(top_k=2))
+chain.add_component("prompt", PromptBuilder("{{ question }} {{ documents[0].content }}", required_variables="*"))
+chain.add_component("model", MockChatGenerator())
+chain.connect("retriever.documents", "ranker.documents")
+chain.connect("ranker.documents", "prompt.documents")
+chain.connect("prompt", "model")
+chain = Pipeline.loads(chain.dumps(), allowed_modules=["resift.integrations.haystack"])  # as YAML, and back
 question = {"retriever": {"query": QUESTION}, "ranker": {"query": QUESTION}, "prompt": {"question": QUESTION}}
-answer = pipeline.run(question, include_outputs_from={"ranker"})
+answer = chain.run(question, include_outputs_from={"ranker"})
 for found in answer["ranker"]["documents"]:
     print(f"{found.score:.3f}  {found.content}")
 print(f"the model was asked: {answer['model']['replies'][0].text}")
-pipeline.close()
+chain.close()

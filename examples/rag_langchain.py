@@ -1,7 +1,7 @@
-"""RAG in LangChain: a vector store finds, resift puts the best on top, the language model reads only that.
+"""RAG in LangChain: Milvus finds, resift puts the best on top, the language model reads only that.
 
-Needs pip install 'resift[langchain]' langchain-classic. Embedding and language model are stand-ins that need no
-download: the embedding knows nothing, so the right order is resift's doing, and the model repeats what it was given.
+Needs pip install 'resift[langchain,milvus]' langchain-classic langchain-milvus. Embedding and language model are
+stand-ins without a download: the embedding knows nothing, so the order is resift's, and the model repeats its prompt.
 """
 
 from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
-from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_milvus import Milvus
 
 from resift.integrations.langchain import ResiftRerank
 
@@ -21,7 +21,8 @@ DOCUMENTS = [
 ]
 QUESTION = "How often does the ferry run?"
 
-store = InMemoryVectorStore(DeterministicFakeEmbedding(size=64))  # or FAISS, Milvus ...: any retriever will do
+milvus = {"uri": "./rag_milvus.db"}  # a folder of Milvus Lite; "http://localhost:19530" is a server
+store = Milvus(DeterministicFakeEmbedding(size=64), connection_args=milvus, auto_id=True, drop_old=True)
 store.add_documents(DOCUMENTS)
 
 # ResiftRerank(model="BAAI/bge-reranker-v2-m3") is better; ResiftRerank(url="http://...") asks `resift serve`.

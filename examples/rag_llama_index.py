@@ -1,11 +1,13 @@
-"""RAG in LlamaIndex: an index finds, resift keeps the best nodes, the language model reads only those.
+"""RAG in LlamaIndex: FAISS finds, resift keeps the best nodes, the language model reads only those.
 
-Needs pip install 'resift[llama-index]'. LlamaIndex' own mock embedding and mock language model stand in for yours: the
-embedding knows nothing, so the right order is resift's doing, and the model repeats what it was given.
+Needs pip install 'resift[llama-index,faiss]' llama-index-vector-stores-faiss. LlamaIndex' own mock embedding and mock
+language model stand in for yours: the embedding knows nothing, so the right order is resift's doing.
 """
 
-from llama_index.core import Document, MockEmbedding, VectorStoreIndex
+import faiss
+from llama_index.core import Document, MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.llms import MockLLM
+from llama_index.vector_stores.faiss import FaissVectorStore
 
 from resift.integrations.llama_index import ResiftRerank
 
@@ -17,7 +19,9 @@ DOCUMENTS = [
 ]
 QUESTION = "How often does the ferry run?"
 
-index = VectorStoreIndex.from_documents(DOCUMENTS, embed_model=MockEmbedding(embed_dim=64))
+storage = StorageContext.from_defaults(vector_store=FaissVectorStore(faiss_index=faiss.IndexFlatIP(64)))
+embedding = MockEmbedding(embed_dim=64)
+index = VectorStoreIndex.from_documents(DOCUMENTS, storage_context=storage, embed_model=embedding)
 
 # ResiftRerank(model="BAAI/bge-reranker-v2-m3") is better; ResiftRerank(url="http://...") asks `resift serve`.
 with ResiftRerank(top_n=1, keep_retrieval_score=True) as reranker:

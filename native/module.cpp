@@ -8,13 +8,14 @@
 
 #include <memory>
 #include <stdexcept>
-#include <unistd.h>
 #include <unordered_map>
 
 #include "cpu.h"
 #include "encoder.h"
 #include "kernels.h"
+#include "lexical/bindings.h"
 #include "peak.h"
+#include "without_lock.h"
 
 namespace nb = nanobind;
 
@@ -105,25 +106,6 @@ Mode mode_of(const std::optional<std::string>& name) {
   throw std::invalid_argument("mode '" + *name + "' is unknown, expected throughput or latency");
 }
 
-// Other Python threads run while it lives. Subtle: when the interpreter ends, Python before 3.14 ends every thread
-// that asks for the lock again by unwinding it, and std::terminate stops that. So it waits here for the process's end.
-class WithoutLock {
- public:
-  WithoutLock() : state_(PyEval_SaveThread()) {}
-  ~WithoutLock() {
-    try {
-      PyEval_RestoreThread(state_);
-    } catch (...) {
-      for (;;) pause();
-    }
-  }
-  WithoutLock(const WithoutLock&) = delete;
-  WithoutLock& operator=(const WithoutLock&) = delete;
-
- private:
-  PyThreadState* state_;
-};
-
 // Holds the arrays whose memory the encoder goes on reading.
 class PyEncoder {
  public:
@@ -188,7 +170,7 @@ class PyEncoder {
 }  // namespace
 
 NB_MODULE(_native, m) {
-  m.doc() = "The CPU engine.";
+  m.doc() = "The CPU engine, and the postings of BM25.";
   nb::set_leak_warnings(false);  // threads that still run when the interpreter ends keep what they use
   nb::class_<PyEncoder>(m, "Encoder")
       .def(nb::init<const nb::dict&, const nb::dict&, int, const std::optional<std::string>&, const std::string&>(),
@@ -222,6 +204,7 @@ NB_MODULE(_native, m) {
   m.def("default_threads", &default_threads);
   m.def("physical_cores", &physical_cores, nb::arg("cpus"), nb::arg("root"));
   m.def("cgroup_cpus", &cgroup_cpus, nb::arg("membership"), nb::arg("root"));
+  bind_lexical(m);
 }
 
 }  // namespace resift

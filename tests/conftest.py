@@ -1,6 +1,7 @@
 """Fixtures that the whole suite shares."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def checkpoint(checkpoints: dict[str, Path]) -> Path:
     """A tiny XLM-RoBERTa checkpoint: the layout of BAAI/bge-reranker-v2-m3."""
     return checkpoints["xlm-roberta"]
+
+
+@pytest.fixture(scope="session")
+def one_torch_thread() -> Iterator[None]:
+    """Tiny networks in torch compute on one thread: more would wait for each other, and for other tests."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -7,6 +7,7 @@ import pytest
 
 import resift
 import resift.errors
+import resift.retrieval
 
 NAMES = [
     "AsyncClient",
@@ -16,6 +17,7 @@ NAMES = [
     "Explanation",
     "FlagReranker",
     "PairScore",
+    "Pipeline",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -26,7 +28,7 @@ NAMES = [
 ]
 HEAVY = [
     "torch", "transformers", "huggingface_hub", "tokenizers", "numpy", "rich", "bm25s", "tqdm", "httpx", "ir_measures",
-    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack",
+    "pytrec_eval", "pandas", "pyarrow", "langchain_core", "llama_index", "haystack", "faiss", "pymilvus", "jieba",
 ]  # fmt: skip
 
 
@@ -54,6 +56,19 @@ def test_the_api_loads_no_framework() -> None:
 
 def test_the_embedder_loads_no_engine() -> None:
     assert loaded_by("from resift import Embedder") <= {"numpy", "tokenizers"}
+
+
+def test_a_pipeline_loads_no_store_before_it_is_opened() -> None:
+    assert loaded_by("from resift import Pipeline") <= {"numpy", "tokenizers"}
+
+
+def test_first_stages_load_their_libraries_when_they_are_made() -> None:
+    names = resift.retrieval.__all__
+    assert all(getattr(resift.retrieval, name) is not None for name in names)
+    assert set(names) <= set(dir(resift.retrieval))
+    assert loaded_by(f"from resift.retrieval import {', '.join(names)}") <= {"numpy", "tokenizers"}
+    with pytest.raises(AttributeError):
+        resift.retrieval.Faiss  # noqa: B018
 
 
 def test_the_client_loads_no_engine() -> None:

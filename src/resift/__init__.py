@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resift.embedding.embedder import Embedder
     from resift.errors import ResiftError, ResiftWarning
     from resift.explanation import Explanation
+    from resift.pipeline.pipeline import Pipeline
     from resift.reranker import Reranker
     from resift.types import PairScore, RankedDocument, ScoreInfo, Window, Windows
 
@@ -25,6 +26,7 @@ __all__ = [
     "Explanation",
     "FlagReranker",
     "PairScore",
+    "Pipeline",
     "RankedDocument",
     "Reranker",
     "ResiftError",
@@ -41,6 +43,7 @@ _HOME = {
     "Explanation": "explanation",
     "FlagReranker": "compat.flag",
     "PairScore": "types",
+    "Pipeline": "pipeline.pipeline",
     "RankedDocument": "types",
     "Reranker": "reranker",
     "ResiftError": "errors",

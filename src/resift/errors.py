@@ -11,7 +11,10 @@
     │   └── UnsupportedModel   a family, format or head that resift does not run
     ├── DeviceError         a device, precision or kernel that this machine does not have
     ├── VerificationFailed  a quantised model is further from full precision than it may be
+    ├── TrainingFailed      training diverged or collapsed, or it would not train the model that is scored
     ├── MissingExtra        an optional dependency is not installed: also an ImportError
+    ├── StoreDamaged        the files of an index or a pipeline are missing, cut off or not what was written
+    ├── FolderBusy          another process, or another object of this one, writes to the folder
     ├── EngineClosed        the engine was closed and is used again
     ├── EngineError         the engine failed on a batch
     │   └── EngineLost      its process ended or hung while it worked
@@ -94,6 +97,10 @@ class VerificationFailed(ResiftError):
     """A quantised model loses more than the tolerance allows."""
 
 
+class TrainingFailed(ResiftError):
+    """Training diverged or collapsed, or what is trained gives other scores than what will be used."""
+
+
 class MissingExtra(ResiftError, ImportError):
     """An optional dependency is needed and not installed."""
 
@@ -101,6 +108,16 @@ class MissingExtra(ResiftError, ImportError):
 
     def __init__(self, feature: str, *, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}'", hint=f"pip install 'resift[{extra}]'")
+
+
+class StoreDamaged(ResiftError):
+    """The files of an index or a pipeline are missing, cut off or not what was written."""
+
+    exit_code = 3
+
+
+class FolderBusy(ResiftError):
+    """A folder has one writer at a time, and there is one."""
 
 
 class EngineClosed(ResiftError, RuntimeError):

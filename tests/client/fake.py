@@ -8,7 +8,7 @@ import httpx
 
 from resift import PairScore, Reranker, ResiftError, Windows
 
-LOWEST = {"raw": -100.0, "sigmoid": 0.0}
+LOWEST = {"raw": -100.0, "sigmoid": 0.0, "calibrated": 0.0}
 
 
 @dataclass
@@ -58,6 +58,7 @@ class FakeServer:
     def _models(self, _: httpx.Request) -> httpx.Response:
         info = self.reranker.info
         item = {"id": "tiny", "object": "model", "created": 7, "max_model_len": 128, "info": asdict(info), "new": 1}
+        item["calibration"] = {"name": "platt:1a2b", "groups": ["de"]}
         return httpx.Response(200, json={"object": "list", "data": [item]})
 
     def _explain(self, request: httpx.Request) -> httpx.Response:
@@ -81,6 +82,8 @@ class FakeServer:
         order = sorted(range(len(raw)), key=lambda i: (bool(raw[i].error or raw[i].pending), -raw[i].score, i))
         shown = self._scored([(body["query"], document) for document in documents], body)
         results = [{"index": i, "relevance_score": shown[i].score, **_notes(shown[i])} for i in order]
+        if body.get("scores") == "calibrated":
+            results = [{**one, "raw": raw[one["index"]].score} for one in results]
         return self._answer({"results": results[: body.get("top_n")]}, shown, body)
 
     def _score(self, request: httpx.Request) -> httpx.Response:
@@ -90,8 +93,12 @@ class FakeServer:
         if refused:
             return refused
         queries = [queries] * len(documents) if isinstance(queries, str) else queries
-        shown = self._scored(list(zip(queries, documents, strict=True)), body)
+        pairs = list(zip(queries, documents, strict=True))
+        shown = self._scored(pairs, body)
         data = [{"index": i, "object": "score", "score": one.score, **_notes(one)} for i, one in enumerate(shown)]
+        if body.get("scores") == "calibrated":
+            raw = self._scored(pairs, {**body, "scores": "raw"})
+            data = [{**one, "raw": raw[i].score} for i, one in enumerate(data)]
         return self._answer({"data": data}, shown, body)
 
     def _refused(self, count: int) -> httpx.Response | None:
@@ -100,7 +107,8 @@ class FakeServer:
         return httpx.Response(413, json={"message": f"{count} documents, the limit is {self.max_documents}"})
 
     def _scored(self, pairs: list, body: dict) -> list[PairScore]:
-        options = {name: body[name] for name in ("scores", "truncation", "max_length", "template") if name in body}
+        names = ("scores", "group", "truncation", "max_length", "template")
+        options = {name: body[name] for name in names if name in body}
         windows = Windows(**body["windows"]) if "windows" in body else None
         reranker = self.reranker.with_options(windows=windows, **options)
         return [self._one(reranker, pair) for pair in pairs]
@@ -117,6 +125,9 @@ class FakeServer:
     def _answer(self, content: dict, shown: list[PairScore], body: dict) -> httpx.Response:
         info = asdict(self.reranker.info)
         info |= {name: body[name] for name in ("scores", "truncation", "max_length") if name in body}
+        if body.get("scores") == "calibrated":
+            view = self.reranker.with_options(scores="calibrated", group=body.get("group"))
+            info["calibration"] = view.info.calibration
         about = {"usage": {"total_tokens": 10 * len(shown)}, "info": info, "timings": {"total": 2.5, "queue": 0.5}}
         partial = {"partial": True} if any(one.pending for one in shown) else {}
         return httpx.Response(200, json={**content, **about, **partial}, headers={"x-request-id": "r1"})

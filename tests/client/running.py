@@ -15,9 +15,16 @@ from resift.server.settings import Limits, ModelSettings, Settings
 
 
 @contextmanager
-def running(checkpoint: Path, *, max_documents: int = 2048, any_model_name: bool = False) -> Iterator[str]:
+def running(
+    checkpoint: Path,
+    *,
+    max_documents: int = 2048,
+    any_model_name: bool = False,
+    calibration: Path | None = None,
+    scores: str = "sigmoid",
+) -> Iterator[str]:
     """Serve a checkpoint under the name `tiny`; yields the address."""
-    model = ModelSettings(name="tiny", model=str(checkpoint), max_length=64)
+    model = ModelSettings(name="tiny", model=str(checkpoint), max_length=64, calibration=calibration, scores=scores)
     limits = Limits(max_documents=max_documents)
     settings = Settings(models=(model,), threads=1, limits=limits, any_model_name=any_model_name)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as door:

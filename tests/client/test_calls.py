@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from resift import Reranker, Windows
 from resift.client.options import Options
+from resift.client.records import ServedCalibration
 from resift.client.requests import rank_request
 from resift.errors import (
     InputError,
@@ -25,6 +26,7 @@ from resift.errors import (
     UnknownModel,
 )
 from resift.text.template import scrub
+from tests.calibrations import make_calibration
 from tests.client.callers import callers
 from tests.client.fake import FakeServer
 
@@ -35,7 +37,7 @@ TEXTS = [f"document {i} of {i * 7 % 11}" for i in range(300)]
 @pytest.fixture(scope="module")
 def reranker(checkpoint: Path) -> Iterator[Reranker]:
     with Reranker(checkpoint, truncation="longest_first", max_length=64) as reranker:
-        yield reranker
+        yield reranker.with_options(calibration=make_calibration(reranker))
 
 
 @pytest.fixture
@@ -166,6 +168,7 @@ def test_an_array_has_no_place_for_what_has_no_score(caller: Any, server: FakeSe
 def test_models_and_info(caller: Any, reranker: Reranker) -> None:
     (model,) = caller.models()
     assert (model.name, model.max_length, model.info, model.created) == ("tiny", 128, reranker.info, 7)
+    assert model.calibration == ServedCalibration("platt:1a2b", ["de"])
     info = caller.info()
     assert (info.version, info.max_documents, info.max_length) == ("0.0.1", 1000, 64)
 
@@ -274,7 +277,7 @@ def test_options_that_mean_nothing(options: dict) -> None:
 
 
 @pytest.mark.parametrize("told", [True, False])
-@pytest.mark.parametrize("scores", ["raw", "sigmoid"])
+@pytest.mark.parametrize("scores", ["raw", "sigmoid", "calibrated"])
 def test_parts_give_what_one_request_gives(
     caller: Any, server: FakeServer, reranker: Reranker, scores: str, told: bool
 ) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from resift import Reranker
+from tests.calibrations import save_calibration
 from tests.client.running import running
 from tests.test_docs import PAGES, blocks, name
 
@@ -17,9 +19,13 @@ def test_there_are_such_pages() -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", SERVED, ids=name)
-def test_python_runs_with_a_server(page: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_runs_with_a_server(
+    page: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names: dict[str, object] = {"__name__": "page"}
-    with running(checkpoint) as url:
+    with Reranker(checkpoint, max_length=64) as reranker:
+        save_calibration(reranker, tmp_path / "calibration.json")
+    with running(checkpoint, calibration=tmp_path / "calibration.json") as url:
         for line, code in blocks(page, "python server"):
             assert ADDRESS in code
             exec(compile("\n" * (line - 1) + code.replace(ADDRESS, url), page, "exec"), names)

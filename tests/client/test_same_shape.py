@@ -10,6 +10,7 @@ import pytest
 
 from resift import Client, PairScore, RankedDocument, Reranker, Windows
 from resift.errors import InputError, PairError
+from tests.calibrations import save_calibration
 from tests.client.callers import Awaited, callers
 from tests.client.fake import FakeServer
 from tests.client.running import running
@@ -21,14 +22,22 @@ FIELDS = [{"title": "Kettle", "price": 24.5}, {"title": "Mug", "price": None}, M
 
 
 @pytest.fixture(scope="module")
-def reranker(checkpoint: Path) -> Iterator[Reranker]:
+def calibration(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("calibration") / "calibration.json"
     with Reranker(checkpoint, truncation="longest_first", max_length=64) as reranker:
+        save_calibration(reranker, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def reranker(checkpoint: Path, calibration: Path) -> Iterator[Reranker]:
+    with Reranker(checkpoint, truncation="longest_first", max_length=64, calibration=calibration) as reranker:
         yield reranker
 
 
 @pytest.fixture(scope="module")
-def address(checkpoint: Path) -> Iterator[str]:
-    with running(checkpoint) as url:
+def address(checkpoint: Path, calibration: Path) -> Iterator[str]:
+    with running(checkpoint, calibration=calibration) as url:
         yield url
 
 
@@ -49,6 +58,8 @@ def caller(request: pytest.FixtureRequest, reranker: Reranker) -> Iterator[Any]:
     [
         {},
         {"scores": "sigmoid"},
+        {"scores": "calibrated"},
+        {"scores": "calibrated", "group": "de"},
         {"truncation": "flag", "max_length": 32},
         {"windows": Windows(size=16, overlap=4)},
         {"windows": Windows(size=16, overlap=4, aggregate="top_k_mean", top_k=2), "scores": "sigmoid"},
@@ -111,11 +122,19 @@ def test_the_same_mistakes_raise_the_same(reranker: Reranker, caller: Any, wrong
     assert isinstance(served.value, PairError) == isinstance(local.value, PairError)
 
 
-@pytest.mark.parametrize("scores", ["percent", "calibrated"])
-def test_a_server_has_no_scale_but_these(caller: Any, scores: str) -> None:
-    with pytest.raises(InputError, match=f"scores is '{scores}', expected one of raw, sigmoid") as raised:
-        caller.with_options(scores=scores).rank("q", ["a"])
-    assert ("Calibration.load" in str(raised.value)) == (scores == "calibrated")
+def test_no_scale_but_these(reranker: Reranker, caller: Any) -> None:
+    for it in (reranker, caller):
+        with pytest.raises(InputError, match="scores is 'percent', expected one of raw, sigmoid, calibrated"):
+            it.with_options(scores="percent").rank("q", ["a"])
+
+
+def test_raw_scores_come_with_calibrated_ones(reranker: Reranker, caller: Any) -> None:
+    ranking = caller.with_options(scores="calibrated").rank("kettle", TEXTS)
+    assert ranking.raw == [one.score for one in reranker.rank("kettle", TEXTS)]
+    assert ranking.info.calibration == reranker.with_options(scores="calibrated").info.calibration
+    (many,) = caller.with_options(scores="calibrated").rank_many(["kettle"], [TEXTS], top_k=3)
+    assert many.raw == ranking.raw[:3]
+    assert caller.rank("kettle", TEXTS).raw == []
 
 
 @pytest.mark.parametrize("document", ["", "One. Two is here! Three? Four."])

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from resift import Pipeline
 from tests.clients.server import running
+from tests.integrations.samples import TEXTS
 
 FRAMEWORKS = ("test_langchain", "test_llama_index", "test_haystack", "test_rag")
 
@@ -26,6 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.clients)
             item.add_marker(pytest.mark.filterwarnings("ignore"))  # what frameworks warn of is their own affair
             item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the samples' texts, one document each."""
+    folder = tmp_path_factory.mktemp("pipeline") / "index"
+    with Pipeline.create(folder) as pipeline:
+        pipeline.add(
+            {"id": f"d{at}", "text": text, "place": at, "title": f"Title {at}"} for at, text in enumerate(TEXTS)
+        )
+    return folder
 
 
 @pytest.fixture(scope="session")

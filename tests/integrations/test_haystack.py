@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resift import RankedDocument, Reranker
+from resift import Pipeline, RankedDocument, Reranker
 from resift.errors import InputError
 from tests.integrations.samples import BEST, QUERY, TEXTS, Fake, Patient, expected, unchanged
 
@@ -186,3 +187,52 @@ def test_a_key_or_a_reranker_that_cannot_be_written_is_not() -> None:
         assert found(component.run(QUERY, documents())) == expected()
         with pytest.raises(InputError, match="say model= or url="):
             component.to_dict()
+
+
+def passages(*args: Any, **arguments: Any) -> Any:
+    from resift.integrations.haystack import ResiftRetriever
+
+    return ResiftRetriever(*args, **arguments)
+
+
+def test_the_retriever_finds_what_the_pipeline_finds(index: Path) -> None:
+    component = passages(index)
+    with Pipeline(index, writable=False) as opened:
+        expected = opened.search(QUERY)
+        for answer in (component.run(QUERY), asyncio.run(component.run_async(QUERY))):
+            documents = answer["documents"]
+            assert [one.id for one in documents] == [hit.id for hit in expected]
+            assert [one.score for one in documents] == [hit.score for hit in expected]
+            assert [one.content for one in documents] == [hit.full_text for hit in expected]
+            assert documents[0].meta["place"] == BEST
+            assert set(documents[0].meta["scores"]) == {"bm25", "rerank"}
+        assert passages(pipeline=opened).run(QUERY) == answer
+        with pytest.raises(InputError, match="folder="):
+            passages(pipeline=opened).to_dict()
+    assert len(component.run(QUERY, top_k=1)["documents"]) == 1
+    assert found(component.run(QUERY, where={"place": 2}))[0][0] == 2
+    component.close()
+
+
+def test_the_retriever_and_the_ranker_in_a_pipeline_that_is_written_and_read(index: Path) -> None:
+    from haystack import Pipeline as Chain
+
+    chain = Chain()
+    chain.add_component(
+        "retriever",
+        passages(index, top_k=4, rerank=False, content="text", where={"place": [0, 1, 2, 3]}, options={"recall": 50}),
+    )
+    chain.add_component("ranker", ranker(top_k=1))
+    chain.connect("retriever.documents", "ranker.documents")
+    written = chain.dumps()
+    read = Chain.loads(written, allowed_modules=["resift.integrations.haystack"])
+    assert read.dumps() == written
+    asked = {"retriever": {"query": QUERY}, "ranker": {"query": QUERY}}
+    assert found(read.run(asked)["ranker"]) == expected()[:1]
+
+    async def many() -> list[Any]:
+        answers = await asyncio.gather(*(read.run_async(asked) for _ in range(4)))
+        await read.close_async()
+        return answers
+
+    assert [found(answer["ranker"]) for answer in asyncio.run(many())] == [expected()[:1]] * 4

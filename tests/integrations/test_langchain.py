@@ -3,11 +3,12 @@
 import asyncio
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resift import RankedDocument, Reranker
+from resift import Pipeline, RankedDocument, Reranker
 from resift.errors import InputError, TemplateError
 from tests.integrations.samples import BEST, QUERY, TEXTS, Fake, Patient, awaited, expected, unchanged
 
@@ -228,3 +229,70 @@ def test_the_cross_encoder_in_langchain_s_reranker(served: bool, request: pytest
         written = dumps(model)
         with loads(written, allowed_objects=[ResiftCrossEncoder], valid_namespaces=["resift"]) as read:
             assert read.score(pairs) == scores
+
+
+def passages(**arguments: Any) -> Any:
+    from resift.integrations.langchain import ResiftRetriever
+
+    return ResiftRetriever(**arguments)
+
+
+def test_the_retriever_finds_what_the_pipeline_finds(index: Path) -> None:
+    with Pipeline(index, writable=False) as pipeline, passages(folder=index) as retriever:
+        expected = pipeline.search(QUERY)
+        for documents in (retriever.invoke(QUERY), asyncio.run(retriever.ainvoke(QUERY))):
+            assert [one.id for one in documents] == [hit.id for hit in expected]
+            assert [one.metadata["relevance_score"] for one in documents] == [hit.score for hit in expected]
+            assert [one.page_content for one in documents] == [hit.full_text for hit in expected]
+            assert documents[0].metadata["place"] == BEST
+            assert set(documents[0].metadata["scores"]) == {"bm25", "rerank"}
+        assert passages(pipeline=pipeline).invoke(QUERY) == documents
+        assert retriever.batch([QUERY, ""]) == [documents, []]
+
+
+def test_a_call_of_the_retriever_may_ask_otherwise(index: Path) -> None:
+    with passages(folder=index, where={"place": {"ge": 1}}, content="text") as retriever:
+        assert [one.page_content for one in retriever.invoke(QUERY, top_k=1)] == [TEXTS[BEST]]
+        for where in ({"place": 2}, {"place": [2]}):
+            [found] = asyncio.run(retriever.ainvoke(QUERY, where=where))
+            assert found.metadata["place"] == 2
+
+
+def test_the_retriever_in_a_chain_is_traced(index: Path) -> None:
+    from langchain_core.callbacks import BaseCallbackHandler
+
+    seen: list[Any] = []
+
+    class Handler(BaseCallbackHandler):
+        def on_retriever_start(self, serialized: Any, query: str, **kwargs: Any) -> None:
+            seen.append((kwargs["name"], query))
+
+        def on_retriever_end(self, documents: Any, **kwargs: Any) -> None:
+            seen.append(len(documents))
+
+    with passages(folder=index, top_k=1) as retriever:
+        chain = retriever | (lambda documents: documents[0].metadata["place"])
+        assert chain.invoke(QUERY, config={"callbacks": [Handler()]}) == BEST
+    assert seen == [("ResiftRetriever", QUERY), 1]
+
+
+def test_the_retriever_is_written_and_read(index: Path) -> None:
+    from langchain_core.load import dumps, loads
+
+    from resift.integrations.langchain import ResiftRetriever
+
+    with passages(folder=index, top_k=2, where={"place": [0, 1, 2]}, options={"depth": 3}) as retriever:
+        found = retriever.invoke(QUERY)
+        written = dumps(retriever)
+        read = loads(written, allowed_objects=[ResiftRetriever], valid_namespaces=["resift"])
+        for again in (read, pickle.loads(pickle.dumps(retriever)), copy.deepcopy(retriever)):
+            with again:
+                assert again.invoke(QUERY) == found
+    with Pipeline(index, writable=False) as pipeline, pytest.raises(InputError, match="folder="):
+        pickle.dumps(passages(pipeline=pipeline))
+
+
+def test_arguments_of_the_retriever_that_nobody_knows(index: Path) -> None:
+    for wrong in ({"folder": index, "top": 3}, {}, {"folder": index, "options": {"nope": 1}}):
+        with pytest.raises(ValueError, match=r"top|folder=|nope"):
+            passages(**wrong)

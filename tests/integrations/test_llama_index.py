@@ -3,11 +3,12 @@
 import asyncio
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resift import Reranker
+from resift import Pipeline, Reranker
 from resift.errors import InputError
 from tests.integrations.samples import BEST, QUERY, TEXTS, Patient, awaited, expected, unchanged
 
@@ -192,3 +193,50 @@ def test_a_ready_made_reranker_is_used_and_not_written() -> None:
 def test_wrong_arguments_are_told_at_once(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         postprocessor(**arguments)
+
+
+def passages(*args: Any, **arguments: Any) -> Any:
+    from resift.integrations.llama_index import ResiftRetriever
+
+    return ResiftRetriever(*args, **arguments)
+
+
+def test_the_retriever_finds_what_the_pipeline_finds(index: Path) -> None:
+    with Pipeline(index, writable=False) as pipeline, passages(index) as retriever:
+        expected = pipeline.search(QUERY)
+        for found in (retriever.retrieve(QUERY), asyncio.run(retriever.aretrieve(QUERY))):
+            assert [one.node_id for one in found] == [hit.id for hit in expected]
+            assert [one.score for one in found] == [hit.score for hit in expected]
+            assert [one.text for one in found] == [hit.full_text for hit in expected]
+            assert found[0].metadata["place"] == BEST
+            assert set(found[0].metadata["scores"]) == {"bm25", "rerank"}
+            assert found[0].node.ref_doc_id == expected[0].document
+        assert [one.text for one in passages(pipeline=pipeline, top_k=1).retrieve(QUERY)] == [expected[0].full_text]
+        assert [one.metadata["place"] for one in passages(pipeline=pipeline, where={"place": 2}).retrieve(QUERY)] == [2]
+
+
+def test_a_language_model_reads_titles_once_and_no_scores(index: Path) -> None:
+    from llama_index.core.schema import MetadataMode
+
+    with passages(index, top_k=1) as retriever:
+        [found] = retriever.retrieve(QUERY)
+    for mode in (MetadataMode.LLM, MetadataMode.EMBED):
+        read = found.node.get_content(metadata_mode=mode)
+        assert read.count(f"Title {BEST}") == 1
+        assert "place: 1" in read
+        assert "rerank" not in read
+    with passages(index, top_k=1, content="text") as retriever:
+        [found] = retriever.retrieve(QUERY)
+    assert found.text == TEXTS[BEST]
+    assert found.node.get_content(metadata_mode=MetadataMode.LLM).count(f"Title {BEST}") == 1
+
+
+def test_the_retriever_in_a_query_engine(index: Path) -> None:
+    from llama_index.core.llms import MockLLM
+    from llama_index.core.query_engine import RetrieverQueryEngine
+
+    with passages(index, top_k=1) as retriever:
+        engine = RetrieverQueryEngine.from_args(retriever, llm=MockLLM())
+        for answer in (engine.query(QUERY), asyncio.run(engine.aquery(QUERY))):
+            assert TEXTS[BEST] in str(answer)
+            assert [node.metadata["place"] for node in answer.source_nodes] == [BEST]

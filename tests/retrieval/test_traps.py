@@ -25,7 +25,7 @@ def test_the_set_is_large_and_in_many_languages() -> None:
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: str(trap["id"]))
 def test_word_matching_falls_for_it(trap: dict[str, Any]) -> None:
-    hits = {hit.index: hit.score for hit in BM25([trap["trap"], trap["answer"]]).search(trap["query"], top_k=2)}
+    hits = {hit.id: hit.score for hit in BM25([trap["trap"], trap["answer"]]).search(trap["query"], top_k=2)}
     if trap["kind"] == "words":
         assert trap["lang"] == trap["documents"]
         assert hits[0] > hits.get(1, 0)

@@ -215,3 +215,18 @@ def test_defaults_pass_their_own_checks() -> None:
     }
     assert read(flags=values).settings == Settings()
     assert tomllib.loads(describe(read()))["limits"]["max_documents"] == Limits().max_documents
+
+
+def test_a_calibration_lies_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "resift.toml"
+    path.write_text(
+        'calibration = "shared.json"\n[[models]]\nname = "embedded"\n[[models]]\nname = "b"\nmodel = "x/y"\n'
+        'calibration = "own.json"\ngroup = "de"\n[[models]]\nmodel = "x/z"\ncalibration = "auto"\n'
+    )
+    shared, own, auto = read(config=path).settings.models
+    assert (shared.calibration, own.calibration) == (tmp_path / "shared.json", tmp_path / "own.json")
+    assert (own.group, auto.calibration, shared.scores) == ("de", Path("auto"), "sigmoid")
+    given = read(flags={"calibration": "here.json", "scores": "calibrated"}).settings.models[0]
+    assert (given.calibration, given.scores) == (Path("here.json"), "calibrated")
+    with pytest.raises(InputError, match="expected one of: sigmoid, calibrated"):
+        read(RESIFT_SCORES="raw")

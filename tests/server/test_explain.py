@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from resift.server.api import build_api
 from resift.server.errors import Overloaded
 from resift.server.service import open_service
 from resift.server.settings import Limits, ModelSettings, Settings
-from tests.server.dialects.fake import FakeService
+from tests.server.dialects.fake import CARDS, FakeService
 
 QUERY = "harbour archive key"
 DOCUMENT = "We open at nine. The archive needs a key today. Dogs stay out. See the harbour map."
@@ -49,6 +49,13 @@ def test_sigmoids_are_the_default() -> None:
     found = post({"query": QUERY, "document": DOCUMENT}).json()
     assert found["scores"] == "sigmoid" and found["best"] == 1
     assert found["score"] == pytest.approx(1 / (1 + math.exp(-4)))
+
+
+def test_they_are_of_logits_and_sigmoids_only() -> None:
+    answer = post({"query": QUERY, "document": DOCUMENT, "scores": "calibrated"})
+    assert answer.status_code == 422 and "raw scores or sigmoids" in answer.json()["message"]
+    calibrated = FakeService(models=(replace(CARDS[0], info=replace(CARDS[0].info, scores="calibrated")),))
+    assert post({"query": QUERY, "document": DOCUMENT}, calibrated).json()["scores"] == "sigmoid"
 
 
 def test_all_variants_are_scored_in_one_request() -> None:

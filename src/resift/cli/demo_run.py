@@ -168,7 +168,7 @@ class _Pool:
         """Return BM25's best documents or, when `among` names documents, all of these."""
         hits = self._index.search(query, top_k=RECALLED if among is None else len(self.ids))
         found = [
-            Candidate(self.ids[hit.index], self._documents[hit.index], place, hit.score)
+            Candidate(self.ids[int(hit.id)], self._documents[int(hit.id)], place, hit.score)
             for place, hit in enumerate(hits, start=1)
         ]
         if among is None:
@@ -181,7 +181,7 @@ class _Pool:
 def _check(reranker: Reranker, query: str, documents: Sequence[str]) -> Check:
     from resift.retrieval.bm25 import BM25
 
-    hits = {hit.index: hit.score for hit in BM25(documents).search(query, top_k=len(documents))}
+    hits = {hit.id: hit.score for hit in BM25(documents).search(query, top_k=len(documents))}
     after = reranker.score([(query, document) for document in documents])
     return Check(
         query=query,

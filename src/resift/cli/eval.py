@@ -4,6 +4,7 @@
   resift eval judged.jsonl --model BAAI/bge-reranker-v2-m3 --model reranker-int8 --html report.html
   resift eval xquad.zh.json --first-stage bm25 --precision fp32 int8 --depth 10 50 --limit 300
   resift eval --queries q.tsv --corpus docs.jsonl --qrels q.trec --first-stage bm25.run --metric nDCG@10 RR@10
+  resift eval --queries q.tsv --qrels q.trec --first-stage pipeline:my-index    documents are those of resift index
   resift eval --show report.json --latex
 
 A line of judged.jsonl is {"query": ..., "documents": [...], "labels": [...]}, in the order of your own search, or
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from resift.cli import output
 from resift.cli.eval_models import model_name, run_models
+from resift.cli.eval_pipeline import PREFIX, read_with_pipeline
 from resift.cli.options import DEFAULTS, Opener, add_window_options, positive
 from resift.errors import InputError
 
@@ -68,7 +70,9 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--limit", metavar="N", type=positive, help="only N queries of each dataset, drawn by --seed")
     group.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is drawn (default: 0)")
     group.add_argument("--unrelated", action="store_true", help="the same query id in two datasets means nothing")
-    group.add_argument("--first-stage", metavar="RUN", help="a file of candidates, or bm25 (default: the dataset's)")
+    group.add_argument(
+        "--first-stage", metavar="RUN", help="a file of candidates, bm25, or pipeline:FOLDER (default: the dataset's)"
+    )
 
 
 def _add_model_options(group: argparse._ArgumentGroup) -> None:
@@ -130,6 +134,8 @@ def _datasets(args: argparse.Namespace) -> list[Dataset]:
     """Return the datasets with their candidates, only the queries that were asked for in them."""
     from resift.evaluation import read_dataset, read_files, read_run, select
 
+    if args.first_stage is not None and args.first_stage.startswith(PREFIX):
+        return [select(_with_pipeline(args), limit=args.limit, seed=args.seed, languages=args.language)]
     if args.queries is not None and not (args.corpus and args.qrels):
         raise InputError("--queries goes with --corpus and --qrels")
     run = None
@@ -151,6 +157,15 @@ def _datasets(args: argparse.Namespace) -> list[Dataset]:
             dataset = _with_bm25(dataset, max(_LEAST_FOUND, *args.depth))
         chosen.append(dataset)
     return chosen
+
+
+def _with_pipeline(args: argparse.Namespace) -> Dataset:
+    if args.queries is None or args.qrels is None or args.corpus:
+        raise InputError(
+            "an index brings its own documents: it goes with --queries and --qrels, and no DATASET or --corpus"
+        )
+    folder = args.first_stage.removeprefix(PREFIX)
+    return read_with_pipeline(folder, queries=args.queries, qrels=args.qrels, depth=max(_LEAST_FOUND, *args.depth))
 
 
 def _with_bm25(dataset: Dataset, depth: int) -> Dataset:

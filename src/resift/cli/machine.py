@@ -11,7 +11,7 @@ from pathlib import Path
 
 from resift import __version__
 
-PACKAGES = ("numpy", "tokenizers", "huggingface-hub", "bm25s", "tqdm", "rich")
+PACKAGES = ("numpy", "tokenizers", "huggingface-hub", "tqdm", "rich")
 KERNEL_VARIABLE = "RESIFT_CPU_KERNEL"
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -19,12 +19,15 @@ from resift.cli.options import Opener, open_reranker
 from resift.errors import ResiftError
 
 COMMANDS = {
+    "index": "make a folder of documents that can be searched, or bring it up to date",
+    "search": "find passages in such a folder: recall, fusion, rerank; with or without a query on the command line",
     "rank": "put documents in order for a query",
     "score": "score the (query, document) pairs of a file",
     "serve": "answer reranking requests over HTTP, in the shapes that clients know",
     "demo": "rerank a small built-in corpus in many languages, before and after",
     "eval": "find out on judged queries whether reranking helps, and whom it hurts",
     "calibrate": "turn scores into probabilities and cut-offs, fitted to labelled pairs",
+    "train": "fine-tune a model on data of your own, measured before and after",
     "quantize": "write a small, fast copy of a model, checked against full precision",
     "pull": "download a model once, to use it offline",
     "models": "list the models that are on this machine",
@@ -43,8 +46,19 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_intermixed_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         """Parse options and texts in any order, but for commands of commands, where argparse cannot."""
         if self._subparsers is not None:
-            return self.parse_known_args(args, namespace)
+            return self.parse_known_args(args, namespace)  # type: ignore[no-untyped-call]
         return super().parse_known_intermixed_args(args, namespace)
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        """Parse, with the default command before arguments that name none, where there is one."""
+        default = self.get_default("default_command")
+        if default is not None and args and args[0] not in {*self._commands(), "-h", "--help"}:
+            args = [default, *args]
+        return super().parse_known_args(args, namespace)
+
+    def _commands(self) -> list[str]:
+        """Return the names of the commands of this command."""
+        return [name for one in self._actions if isinstance(one, argparse._SubParsersAction) for name in one.choices]
 
     def error(self, message: str) -> NoReturn:
         output.report(message.replace(repr(_LITERAL)[1:-1], ""), hint=f"{self.prog} --help")

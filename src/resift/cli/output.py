@@ -137,6 +137,11 @@ def printable_line(text: str) -> str:
     return "".join("\N{REPLACEMENT CHARACTER}" if _is_control(character) else character for character in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return a text with its line breaks, its other control characters replaced."""
+    return "\n".join(printable_line(line.expandtabs(4)) for line in text.splitlines())
+
+
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 

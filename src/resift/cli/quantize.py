@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, cast
 
 from resift.cli import output
 from resift.cli.options import Opener, positive
-from resift.cli.reading import BadLines, Row, choose_format, read_rows
+from resift.cli.reading import BadLines, choose_format, read_rows
+from resift.documents.tables import Row
 from resift.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resift.documents.tables import Row, json_rows, table_rows
 from resift.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,19 +23,6 @@ if TYPE_CHECKING:
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".txt": "txt"}
 STDIN = "-"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record of a file.
-
-    Attributes:
-        line: the line where it begins or, in CSV, ends; from 1.
-        value: a text, a mapping of columns, or any JSON value.
-    """
-
-    line: int
-    value: object
 
 
 class BadLines:
@@ -81,12 +67,12 @@ def read_rows(source: str, kind: str, *, bad: BadLines, columns: tuple[str, ...]
     """
     text = _decode(_read_bytes(source), shown_name(source))
     if kind == "jsonl":
-        return _json_rows(text, bad)
+        return json_rows(_lines(text), bad.report)
     if kind == "csv":
-        return _table_rows(csv.reader(io.StringIO(text, newline=""), strict=True), bad, columns)
+        return _table(csv.reader(io.StringIO(text, newline=""), strict=True), bad, columns)
     if kind == "tsv":
         lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-        return _table_rows(lines, bad, columns)
+        return _table(lines, bad, columns)
     return (Row(number, line) for number, line in _lines(text))
 
 
@@ -119,32 +105,6 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, stripped
 
 
-def _json_rows(text: str, bad: BadLines) -> Iterator[Row]:
-    for number, line in _lines(text):
-        try:
-            yield Row(number, json.loads(line))
-        except ValueError as error:
-            bad.report(number, f"not JSON: {error}")
-        except RecursionError:
-            bad.report(number, "not usable JSON: nested too deeply")
-
-
-def _table_rows(reader: Reader, bad: BadLines, columns: tuple[str, ...] | None) -> Iterator[Row]:
-    previous_limit = csv.field_size_limit(2**31 - 1)  # the default refuses documents above 128 KiB
-    header = list(columns) if columns is not None else None
-    try:
-        for cells in reader:
-            if not cells:
-                continue
-            if header is None:
-                header = cells
-                if len(set(header)) < len(header):
-                    raise InputError(f"{bad.name}: the header names a column twice: {', '.join(header)}")
-            elif len(cells) == len(header):
-                yield Row(reader.line_num, dict(zip(header, cells, strict=True)))
-            else:
-                bad.report(reader.line_num, f"{len(cells)} columns, expected {len(header)}: {', '.join(header)}")
-    except csv.Error as error:
-        raise InputError(f"{bad.name}, line {reader.line_num}: {error}", hint="is a quote not closed?") from error
-    finally:
-        csv.field_size_limit(previous_limit)
+def _table(cells: Reader, bad: BadLines, columns: tuple[str, ...] | None) -> Iterator[Row]:
+    for line, row in table_rows(cells, bad.report, name=bad.name, columns=columns):
+        yield Row(line, row)

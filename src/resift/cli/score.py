@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, cast
 
 from resift.cli import output
 from resift.cli.options import Opener, add_model_options, add_text_options, parse_template, text_of, text_problem
-from resift.cli.reading import BadLines, Row, choose_format, read_rows, shown_name
+from resift.cli.reading import BadLines, choose_format, read_rows, shown_name
+from resift.documents.tables import Row
 from resift.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
@@ -97,8 +98,8 @@ class Calls:
                 if self.options.one_request or len(found) == 1:
                     raise
                 most = (len(found) + 1) // 2
-        scores = yield from self._raw(pairs, most, end)
-        return self._ranking(scores, scores, found, top_k)
+        scores = yield from self._orderable(pairs, most, end)
+        return self._ranking(scores, range(len(found)), found, top_k)
 
     def rank_many(
         self, queries: Iterable[str], documents: Iterable[Iterable[Document]], top_k: int | None
@@ -111,9 +112,10 @@ class Calls:
             return [Ranking() for _ in groups]
         end = self._end()
         most = yield from self._most(len(pairs), end)
-        scores = yield from self._raw(pairs, most, end)
-        rest = iter(scores)
-        return [self._ranking(scores, [next(rest) for _ in group], group, top_k) for group in groups]
+        scores = yield from self._orderable(pairs, most, end)
+        ends = list(accumulate(map(len, groups), initial=0))
+        places = map(range, ends, ends[1:])
+        return [self._ranking(scores, own, group, top_k) for own, group in zip(places, groups, strict=True)]
 
     def score_details(self, pairs: Iterable[Pair]) -> Program[Scores]:
         """Score the pairs, in input order."""
@@ -158,9 +160,17 @@ class Calls:
             return False
         return True
 
-    def _raw(self, pairs: Sequence[tuple[str, Document]], most: int | None, end: float | None) -> Program[Scores]:
-        """Score for an order of our own: only raw scores have it, sigmoids of large logits are equal."""
-        return (yield from self._scores(pairs, replace(self.options, scores="raw"), most, end))
+    def _orderable(self, pairs: Sequence[tuple[str, Document]], most: int | None, end: float | None) -> Program[Scores]:
+        """Score for an order of our own: only raw scores have it, sigmoids of large logits are equal.
+
+        Calibrated scores, whose curve the server has, come with the raw ones.
+        """
+        calibrated = self.options.scores == "calibrated"
+        return (
+            yield from self._scores(
+                pairs, self.options if calibrated else replace(self.options, scores="raw"), most, end
+            )
+        )
 
     def _scores(
         self, pairs: Sequence[tuple[str, Document]], options: Options, most: int | None, end: float | None
@@ -182,10 +192,16 @@ class Calls:
         return _joined(done)
 
     def _ranking(
-        self, call: Scores, scores: Sequence[PairScore], documents: Sequence[Document], top_k: int | None
+        self, call: Scores, places: Sequence[int], documents: Sequence[Document], top_k: int | None
     ) -> Ranking:
-        """Order one list by its raw scores, what has none last; only then put them on the scale that was asked for."""
-        order = sorted(range(len(documents)), key=lambda i: (_unscored(scores[i]), -scores[i].score, i))[:top_k]
+        """Order one list by its raw scores, what has none last; only then put them on the scale that was asked for.
+
+        `places` are those of the list's documents in the call.
+        """
+        scores = [call[place] for place in places]
+        raw = [call.raw[place] for place in places] if call.raw else [one.score for one in scores]
+        keys = [(_unscored(one), 0.0 if logit is None else -logit) for one, logit in zip(scores, raw, strict=True)]
+        order = sorted(range(len(documents)), key=lambda i: (keys[i], i))[:top_k]
         shown = [self._scaled(scores[i]) for i in order]
         return Ranking(
             [
@@ -196,10 +212,11 @@ class Calls:
             partial=any(one.pending for one in scores),
             tokens=call.tokens,
             timings=call.timings,
+            raw=[raw[i] for i in order] if call.raw else (),
         )
 
     def _scaled(self, one: PairScore) -> PairScore:
-        if self.options.scores == "raw":
+        if self.options.scores != "sigmoid":
             return one
         if _unscored(one):
             return replace(one, score=0.0)
@@ -258,6 +275,7 @@ def _joined(parts: Sequence[Scores]) -> Scores:
         partial=any(part.partial for part in parts),
         tokens=sum(part.tokens for part in parts),
         timings={name: sum(part.timings.get(name, 0.0) for part in parts) for name in first.timings},
+        raw=(one for part in parts for one in part.raw),
     )
 
 

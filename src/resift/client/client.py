@@ -16,7 +16,7 @@ from resift.client.options import Options, Priority
 from resift.client.records import Ranking, Scores, ServedModel, ServerInfo
 from resift.closing import Closing
 from resift.errors import InputError, MissingExtra
-from resift.types import Document, Float32, Pair, ScoreType, Truncation, Windows
+from resift.types import Document, Float32, Pair, Scale, Truncation, Windows
 
 if TYPE_CHECKING:
     import httpx
@@ -37,7 +37,8 @@ class _Caller(ABC, Generic[Shell]):
         *,
         api_key: str | None = None,
         model: str | None = None,
-        scores: ScoreType = "raw",
+        scores: Scale = "raw",
+        group: str | None = None,
         truncation: Truncation | None = None,
         max_length: int | None = None,
         windows: Windows | None = None,
@@ -57,7 +58,9 @@ class _Caller(ABC, Generic[Shell]):
             url: of the server, with the path before its routes where it is behind a gateway.
             api_key: sent as a Bearer token.
             model: one of `models()`; None for the server's first.
-            scores: `raw` logits, or their `sigmoid` in 0..1. The order is the same.
+            scores: `raw` logits, their `sigmoid` in 0..1, or the `calibrated` probabilities of a server that was
+                started with a calibration. The order is the same.
+            group: the group of pairs whose calibration is used, such as a language; None for the server's own.
             truncation: None for what the server was started with: `longest_first` unless it was told otherwise,
                 where `Reranker` has `flag`.
             max_length: tokens of the longest sequence; None for what the server was started with.
@@ -85,6 +88,7 @@ class _Caller(ABC, Generic[Shell]):
         options = Options(
             model=model,
             scores=scores,
+            group=group,
             truncation=truncation,
             max_length=max_length,
             windows=windows,
@@ -107,7 +111,8 @@ class _Caller(ABC, Generic[Shell]):
         self,
         *,
         model: str | None = None,
-        scores: ScoreType | None = None,
+        scores: Scale | None = None,
+        group: str | None = None,
         truncation: Truncation | None = None,
         max_length: int | None = None,
         windows: Windows | None = None,
@@ -120,6 +125,7 @@ class _Caller(ABC, Generic[Shell]):
         given: dict[str, Any] = {
             "model": model,
             "scores": scores,
+            "group": group,
             "truncation": truncation,
             "max_length": max_length,
             "windows": windows,

@@ -5,7 +5,7 @@ from typing import Literal, Self, TypeAlias, get_args
 
 from resift.errors import InputError
 from resift.text.inputs import one_of, positive
-from resift.types import Aggregate, ScoreType, Truncation, Windows
+from resift.types import Aggregate, Scale, Truncation, Windows
 
 Priority: TypeAlias = Literal["high", "normal", "low"]
 
@@ -15,7 +15,8 @@ class Options:
     """The options of a client; None leaves the choice to the server."""
 
     model: str | None = None
-    scores: ScoreType = "raw"
+    scores: Scale = "raw"
+    group: str | None = None
     truncation: Truncation | None = None
     max_length: int | None = None
     windows: Windows | None = None
@@ -26,12 +27,7 @@ class Options:
 
     def checked(self) -> Self:
         """Return the options themselves; raises InputError for what no server could read."""
-        if self.scores not in get_args(ScoreType):
-            apply = "calibrate its raw scores here: Calibration.load(FILE).apply(client.score(pairs))"
-            raise InputError(
-                f"scores is {self.scores!r}, expected one of {', '.join(get_args(ScoreType))}",
-                hint=apply if self.scores == "calibrated" else None,  # type: ignore[comparison-overlap]
-            )
+        one_of("scores", self.scores, get_args(Scale))
         one_of("priority", self.priority, get_args(Priority))
         if self.truncation is not None:
             one_of("truncation", self.truncation, get_args(Truncation))
@@ -52,7 +48,7 @@ class Options:
     def fields(self) -> dict[str, object]:
         """Return the fields of a request's body: the scale of the scores always, the rest where it says something."""
         said: dict[str, object] = {"scores": self.scores, "details": True}
-        for name in ("model", "truncation", "max_length", "template", "deadline_ms"):
+        for name in ("model", "group", "truncation", "max_length", "template", "deadline_ms"):
             value = getattr(self, name)
             if value is not None:
                 said[name] = value

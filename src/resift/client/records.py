@@ -1,6 +1,6 @@
 """What a server's answers become. Scores and documents are in the records that `Reranker` gives."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -17,6 +17,8 @@ class Answer(list[T], Generic[T]):
         partial: the deadline came before all scores: what has none is last and marked `pending`.
         tokens: that the model read for the call.
         timings: where the server's time went, in milliseconds.
+        raw: of calibrated scores, the raw one of each record (None where it has none): curves may make two of them
+            equal. Empty for other scores.
     """
 
     def __init__(
@@ -27,12 +29,14 @@ class Answer(list[T], Generic[T]):
         partial: bool = False,
         tokens: int = 0,
         timings: Mapping[str, float] | None = None,
+        raw: Iterable[float | None] = (),
     ) -> None:
         super().__init__(items)
         self.info = info
         self.partial = partial
         self.tokens = tokens
         self.timings = dict(timings or {})
+        self.raw = list(raw)
 
 
 class Ranking(Answer[RankedDocument]):
@@ -44,6 +48,14 @@ class Scores(Answer[PairScore]):
 
 
 @dataclass(frozen=True, slots=True)
+class ServedCalibration:
+    """What makes a model's calibrated scores: its name, and the groups that `group=` may name."""
+
+    name: str
+    groups: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServedModel:
     """A model that a server offers.
 
@@ -52,12 +64,14 @@ class ServedModel:
         max_length: tokens of the longest pair that it can be asked for.
         info: what its scores depend on where a call asks for nothing else.
         created: Unix time at which it was loaded.
+        calibration: None when calibrated scores cannot be asked for.
     """
 
     name: str
     max_length: int
     info: ScoreInfo
     created: int
+    calibration: ServedCalibration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from resift.client.records import Ranking, Scores, ServedModel, ServerInfo
+from resift.client.records import Ranking, Scores, ServedCalibration, ServedModel, ServerInfo
 from resift.client.requests import Request
 from resift.errors import (
     Overloaded,
@@ -58,7 +58,7 @@ def read_ranking(reply: Reply, documents: Sequence[Document], top_k: int | None)
     def read(content: Any) -> Ranking:
         ranked = [_ranked(item, documents) for item in content["results"]]
         _complete([one.index for one in ranked], len(documents) if top_k is None else min(top_k, len(documents)))
-        return Ranking(ranked, **_about(content))
+        return Ranking(ranked, **_about(content), raw=_raw(content["results"], content))
 
     return _read(reply, read)
 
@@ -69,7 +69,8 @@ def read_scores(reply: Reply, count: int) -> Scores:
     def read(content: Any) -> Scores:
         items = sorted(content["data"], key=lambda item: item["index"])
         _complete([item["index"] for item in items], count)
-        return Scores([PairScore(item["score"], *_extras(item)) for item in items], **_about(content))
+        scores = [PairScore(item["score"], *_extras(item)) for item in items]
+        return Scores(scores, **_about(content), raw=_raw(items, content))
 
     return _read(reply, read)
 
@@ -79,7 +80,13 @@ def read_models(reply: Reply) -> list[ServedModel]:
 
     def read(content: Any) -> list[ServedModel]:
         return [
-            ServedModel(one["id"], one["max_model_len"], _record(ScoreInfo, one["info"]), one["created"])
+            ServedModel(
+                one["id"],
+                one["max_model_len"],
+                _record(ScoreInfo, one["info"]),
+                one["created"],
+                _record(ServedCalibration, one["calibration"]) if one.get("calibration") is not None else None,
+            )
             for one in content["data"]
         ]
 
@@ -167,6 +174,13 @@ def _about(content: Mapping[str, Any]) -> dict[str, Any]:
         "tokens": content["usage"]["total_tokens"],
         "timings": content.get("timings"),
     }
+
+
+def _raw(items: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[float | None]:
+    """Return the raw scores beside calibrated ones; raises KeyError where a scored item has none."""
+    if content["info"]["scores"] != "calibrated":
+        return []
+    return [None if item.get("error") or item.get("pending") else item["raw"] for item in items]
 
 
 def _record(kind: type[T], values: Mapping[str, Any]) -> T:

@@ -11,10 +11,10 @@ DEPTHS = (10, 20, 50, 100)
 
 
 class Found(Protocol):
-    """What a first stage returns: a place in the list of documents that it indexed."""
+    """What a first stage returns: a document's id, which is its place in the list of texts that it indexed."""
 
     @property
-    def index(self) -> int:
+    def id(self) -> int | str:
         """The place."""
 
 
@@ -111,7 +111,9 @@ def make_plan(
 def retrieve(dataset: Dataset, search: Search, *, depth: int) -> dict[str, list[str]]:
     """Return the candidates that a search over all documents of the dataset, in their order, finds."""
     ids = list(dataset.documents)
-    return {key: [ids[hit.index] for hit in search(query.text, top_k=depth)] for key, query in dataset.queries.items()}
+    return {
+        key: [ids[int(hit.id)] for hit in search(query.text, top_k=depth)] for key, query in dataset.queries.items()
+    }
 
 
 def _can_be_found(dataset: Dataset, key: str) -> bool:

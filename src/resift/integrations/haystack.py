@@ -1,4 +1,4 @@
-"""Haystack: a ranker component."""
+"""Haystack: a retriever and a ranker component."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,121 @@ except ModuleNotFoundError as error:
 
 from resift.client.client import Client
 from resift.integrations.lazy import Hit, LazyReranker
+from resift.integrations.searching import Content, Found, LazyPipeline, Where
 from resift.integrations.wording import wording
 from resift.reranker import Reranker
 from resift.types import ScoreType
+
+
+@component
+class ResiftRetriever:
+    """A retriever over a folder of `resift index`, or over a `Pipeline`: found, fused and reranked passages.
+
+    >>> ResiftRetriever("my-index", top_k=5).run(query="How often does the ferry run?")  # doctest: +SKIP
+
+    Documents carry the fields of theirs and, in `meta`, `relevance_score` with its `stage`, and all `scores` and
+    `ranks` by stage.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        pipeline: Any = None,
+        top_k: int = 10,
+        where: Where | None = None,
+        rerank: bool = True,
+        reranker: str | Path | None = None,
+        content: Content = "full_text",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say what finds; nothing is opened before `warm_up`, or the first run.
+
+        Args:
+            folder: that `Pipeline.create` or `resift index` made; it is read, so that another process may write to it.
+            pipeline: a `Pipeline` of yours instead, or another object with `search`; such a component cannot be
+                serialised.
+            top_k: documents to return.
+            where: conditions on the documents' fields: `{"lang": "zh", "price": {"lt": 100}}`.
+            rerank: False for the order of the first stage.
+            reranker: with a folder: the name of a model, or the address of a server; None for the embedded model.
+            content: what the content of a document is: with title and headings; `text` without; `context` with the
+                passages around it.
+            options: further arguments of `Pipeline.search`: `{"depth": 30, "per_document": 1}`.
+
+        Raises:
+            InputError: arguments that do not fit together.
+        """
+        self._lazy = LazyPipeline(
+            folder,
+            pipeline=pipeline,
+            top_k=top_k,
+            where=where,
+            rerank=rerank,
+            reranker=reranker,
+            content=content,
+            options=options,
+        )
+        self.folder = self._lazy.folder
+        self.pipeline = pipeline
+        self.top_k = top_k
+        self.where = where
+        self.rerank = rerank
+        self.reranker = None if reranker is None else str(reranker)
+        self.content = content
+        self.options = self._lazy.options
+
+    @component.output_types(documents=list[Document])
+    def run(self, query: str, top_k: int | None = None, where: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `{"documents": [...]}`, best first; None takes what the component was made with."""
+        return {"documents": [_document(one) for one in self._lazy.search(query, top_k=top_k, where=where)]}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(
+        self, query: str, top_k: int | None = None, where: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """`run`; the event loop goes on meanwhile."""
+        return {"documents": [_document(one) for one in await self._lazy.asearch(query, top_k=top_k, where=where)]}
+
+    def warm_up(self) -> None:
+        """Open the folder now."""
+        self._lazy.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """`warm_up` in a thread."""
+        await asyncio.to_thread(self._lazy.warm_up)
+
+    def close(self) -> None:
+        """Release the folder and the model; the next run opens them again."""
+        self._lazy.close()
+
+    async def close_async(self) -> None:
+        """`close` in a thread."""
+        await asyncio.to_thread(self._lazy.close)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` makes it of; raises InputError when it was given a ready-made pipeline."""
+        if self.pipeline is not None:
+            raise InputError(
+                "a ResiftRetriever of a ready-made pipeline cannot be serialised", hint="say folder= instead"
+            )
+        written: dict[str, Any] = default_to_dict(
+            self,
+            folder=self.folder,
+            top_k=self.top_k,
+            where=self.where,
+            rerank=self.rerank,
+            reranker=self.reranker,
+            content=self.content,
+            options=self.options,
+        )
+        return written
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return the component that `to_dict` described."""
+        made: Self = default_from_dict(cls, data)
+        return made
 
 
 @component
@@ -176,6 +288,10 @@ class ResiftRanker:
 
     def _texts(self, documents: Sequence[Document]) -> list[str]:
         return [self._wording.text(document.content, document.meta) for document in documents]
+
+
+def _document(found: Found) -> Document:
+    return Document(id=found.id, content=found.text, meta=found.metadata, score=found.score)
 
 
 def _answer(documents: Sequence[Document], hits: Sequence[Hit]) -> dict[str, list[Document]]:

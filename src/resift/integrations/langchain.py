@@ -1,15 +1,22 @@
-"""LangChain: a document compressor and a cross-encoder."""
+"""LangChain: a retriever, a document compressor and a cross-encoder."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from resift.closing import Closing
 from resift.errors import MissingExtra
 
 try:
-    from langchain_core.callbacks import Callbacks
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForRetrieverRun,
+        CallbackManagerForRetrieverRun,
+        Callbacks,
+    )
     from langchain_core.cross_encoders import BaseCrossEncoder
     from langchain_core.documents import BaseDocumentCompressor, Document
     from langchain_core.load.serializable import Serializable
+    from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import RunnableLambda
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "langchain_core":
@@ -20,6 +27,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from resift.integrations.backed import Backed
 from resift.integrations.lazy import Hit
+from resift.integrations.searching import Content, Found, LazyPipeline
 from resift.integrations.wording import Wording, wording
 
 
@@ -37,6 +45,93 @@ class _Written(Serializable):
     def lc_secrets(self) -> dict[str, str]:
         """The key is never written; `loads` finds it under this name."""
         return {"api_key": "RESIFT_API_KEY"}
+
+
+class ResiftRetriever(_Written, BaseRetriever, Closing):
+    """A retriever over a folder of `resift index`, or over a `Pipeline`: found, fused and reranked passages.
+
+    >>> ResiftRetriever(folder="my-index", top_k=5).invoke("How often does the ferry run?")  # doctest: +SKIP
+
+    Documents carry the fields of theirs and, in `metadata`, `relevance_score` with its `stage`, and all `scores` and
+    `ranks` by stage. A call may ask otherwise: `invoke(question, top_k=3, where={"lang": "zh"})`.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    folder: str | Path | None = Field(default=None, frozen=True)
+    """That `Pipeline.create` or `resift index` made; it is read, so that another process may write to it."""
+    pipeline: Any = Field(default=None, frozen=True, exclude=True, repr=False)
+    """A `Pipeline` of yours instead, or another object with `search`. Then this one cannot be written out."""
+    top_k: int = Field(default=10, frozen=True)
+    """Documents of an answer."""
+    where: dict[str, Any] | None = Field(default=None, frozen=True)
+    """Conditions on the documents' fields: `{"lang": "zh", "price": {"lt": 100}}`."""
+    rerank: bool = Field(default=True, frozen=True)
+    """False for the order of the first stage."""
+    reranker: str | Path | None = Field(default=None, frozen=True)
+    """With a folder: the name of a model, or the address of a server; None for the embedded model."""
+    content: Content = Field(default="full_text", frozen=True)
+    """What `page_content` is: with title and headings; `text` without; `context` with the passages around it."""
+    options: dict[str, Any] = Field(default_factory=dict, frozen=True)
+    """Further arguments of `Pipeline.search`: `{"depth": 30, "per_document": 1}`."""
+
+    _lazy: LazyPipeline = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Check the fields; nothing is opened yet."""
+        super().model_post_init(context)
+        self._lazy = LazyPipeline(
+            self.folder,
+            pipeline=self.pipeline,
+            top_k=self.top_k,
+            where=self.where,
+            rerank=self.rerank,
+            reranker=self.reranker,
+            content=self.content,
+            options=self.options,
+        )
+        for name in ("folder", "reranker"):
+            if getattr(self, name) is not None:
+                self.__dict__[name] = str(getattr(self, name))
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """There are none."""
+        return {}
+
+    def warm_up(self) -> None:
+        """Open the folder now instead of with the first question."""
+        self._lazy.warm_up()
+
+    def close(self) -> None:
+        """Release the folder and the model; the next question opens them again."""
+        self._lazy.close()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Refuse what a copy would silently do without."""
+        self._lazy.__reduce__()
+        state: dict[Any, Any] = super().__getstate__()
+        return state
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 (LangChain passes it by name)
+        top_k: int | None = None,
+        where: dict[str, Any] | None = None,
+    ) -> list[Document]:
+        return [_document(one) for one in self._lazy.search(query, top_k=top_k, where=where)]
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002
+        top_k: int | None = None,
+        where: dict[str, Any] | None = None,
+    ) -> list[Document]:
+        return [_document(one) for one in await self._lazy.asearch(query, top_k=top_k, where=where)]
 
 
 class ResiftRerank(Backed, _Written, BaseDocumentCompressor):
@@ -125,3 +220,7 @@ def _with_score(document: Document, hit: Hit) -> Document:
     if hit.error is not None:
         added["relevance_error"] = hit.error
     return document.model_copy(update={"metadata": {**document.metadata, **added}})
+
+
+def _document(found: Found) -> Document:
+    return Document(found.text, id=found.id, metadata=found.metadata)

@@ -1,16 +1,27 @@
-"""LlamaIndex: a node postprocessor."""
+"""LlamaIndex: a retriever and a node postprocessor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+from resift.closing import Closing
 from resift.errors import InputError, MissingExtra
 
 try:
-    from llama_index.core.callbacks import CBEventType, EventPayload
+    from llama_index.core.base.base_retriever import BaseRetriever
+    from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
     from llama_index.core.instrumentation import get_dispatcher
     from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
-    from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+    from llama_index.core.schema import (
+        MetadataMode,
+        NodeRelationship,
+        NodeWithScore,
+        QueryBundle,
+        RelatedNodeInfo,
+        TextNode,
+    )
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "llama_index":
         raise
@@ -20,9 +31,90 @@ from pydantic import Field
 
 from resift.integrations.backed import Backed
 from resift.integrations.lazy import Hit
+from resift.integrations.searching import ADDED, TITLES, Content, Found, LazyPipeline, Where
 
 _dispatcher = get_dispatcher(__name__)
 _KEPT = "retrieval_score"
+
+
+class ResiftRetriever(BaseRetriever, Closing):
+    """A retriever over a folder of `resift index`, or over a `Pipeline`: found, fused and reranked passages.
+
+    >>> ResiftRetriever("my-index", top_k=5).retrieve("How often does the ferry run?")  # doctest: +SKIP
+
+    Nodes carry the fields of their documents, which language models get to read; and `relevance_score` with its
+    `stage`, and all `scores` and `ranks` by stage, which they do not.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        pipeline: Any = None,
+        top_k: int = 10,
+        where: Where | None = None,
+        rerank: bool = True,
+        reranker: str | Path | None = None,
+        content: Content = "full_text",
+        options: Mapping[str, Any] | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        """Say what finds; nothing is opened before the first question.
+
+        Args:
+            folder: that `Pipeline.create` or `resift index` made; it is read, so that another process may write to it.
+            pipeline: a `Pipeline` of yours instead, or another object with `search`.
+            top_k: nodes of an answer.
+            where: conditions on the documents' fields: `{"lang": "zh", "price": {"lt": 100}}`.
+            rerank: False for the order of the first stage.
+            reranker: with a folder: the name of a model, or the address of a server; None for the embedded model.
+            content: what the text of a node is: with title and headings; `text` without; `context` with the passages
+                around it.
+            options: further arguments of `Pipeline.search`: `{"depth": 30, "per_document": 1}`.
+            callback_manager: LlamaIndex' own.
+
+        Raises:
+            InputError: arguments that do not fit together.
+        """
+        super().__init__(callback_manager=callback_manager)
+        self._titled = content == "full_text"
+        self._lazy = LazyPipeline(
+            folder,
+            pipeline=pipeline,
+            top_k=top_k,
+            where=where,
+            rerank=rerank,
+            reranker=reranker,
+            content=content,
+            options=options,
+        )
+
+    def warm_up(self) -> None:
+        """Open the folder now instead of with the first question."""
+        self._lazy.warm_up()
+
+    def close(self) -> None:
+        """Release the folder and the model; the next question opens them again."""
+        self._lazy.close()
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [self._node(one) for one in self._lazy.search(query_bundle.query_str)]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [self._node(one) for one in await self._lazy.asearch(query_bundle.query_str)]
+
+    def _node(self, found: Found) -> NodeWithScore:
+        # Subtle: what is not hidden is put before the text that the language model reads, which begins with the titles.
+        hidden = [*ADDED, *(TITLES if self._titled else ())]
+        node = TextNode(
+            id_=found.id,
+            text=found.text,
+            metadata=found.metadata,
+            excluded_embed_metadata_keys=hidden,
+            excluded_llm_metadata_keys=hidden,
+            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=found.metadata["document"])},
+        )
+        return NodeWithScore(node=node, score=found.score)
 
 
 class ResiftRerank(Backed, BaseNodePostprocessor):

@@ -32,19 +32,48 @@ class _Separators(dict[int, str | None]):
         return kept
 
 
+_SEPARATORS = _Separators()
+
+
+def fold(text: str) -> str:
+    """Return the text without differences of case, width and compatibility forms."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def runs(text: str) -> list[tuple[str, bool]]:
+    """Return the folded words of a text, cut into runs of CJK, with True, and of other characters."""
+    words = fold(text).translate(_SEPARATORS).split()
+    return [(run, place % 2 == 1) for word in words for place, run in enumerate(_CJK_RUN.split(word)) if run]
+
+
+def is_cjk(character: str) -> bool:
+    """Return whether a character is Chinese, Japanese or Korean."""
+    return _CJK_RUN.fullmatch(character) is not None
+
+
 def analyze(text: str) -> list[str]:
-    """Return the index terms of a text, in order, repetitions included."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_Separators())
+    """Return the index terms of a text, repetitions included."""
     terms: list[str] = []
-    for word in folded.split():
-        for place, run in enumerate(_CJK_RUN.split(word)):
-            if place % 2:  # odd places are the CJK runs
-                terms.extend(run)
-                terms.extend(_grams(run, CJK_GRAM))
-            elif run:
-                marked = f"{EDGE}{run}{EDGE}"
-                terms.extend(_grams(marked, GRAM) or [marked])
+    for run, cjk in runs(text):
+        if cjk:
+            terms.extend(_cjk(run))
+        else:
+            marked = f"{EDGE}{run}{EDGE}"
+            terms.extend(_grams(marked, GRAM) or [marked])
     return terms
+
+
+def analyze_words(text: str) -> list[str]:
+    """Return whole words, and characters and pairs of CJK runs, repetitions included."""
+    terms: list[str] = []
+    for run, cjk in runs(text):
+        terms.extend(_cjk(run) if cjk else [run])
+    return terms
+
+
+def _cjk(run: str) -> list[str]:
+    """Characters, then overlapping pairs."""
+    return [*run, *_grams(run, CJK_GRAM)]
 
 
 def _grams(run: str, size: int) -> list[str]:

@@ -16,11 +16,20 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from resift.errors import InputError
-from resift.server.settings import Limits, ModelSettings, Settings
+from resift.server.settings import AUTO, Limits, ModelSettings, Settings
 
 PREFIX = "RESIFT_"
-OTHERS = frozenset({"RESIFT_CPU_KERNEL", "RESIFT_EMULATE_TILES", "RESIFT_URL", "RESIFT_CONFIG"})
-"""Variables of the engine, the client and `--config` itself."""
+OTHERS = frozenset(
+    {
+        "RESIFT_CPU_KERNEL",
+        "RESIFT_EMULATE_TILES",
+        "RESIFT_URL",
+        "RESIFT_CONFIG",
+        "RESIFT_ENCODER_KEY",
+        "RESIFT_MILVUS_TOKEN",
+    }
+)
+"""Variables of the engine, the client, `--config` itself, and `resift index`."""
 LINKS = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP)(_\w+)?$")
 """What Kubernetes and container links set by themselves where a service is called resift."""
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -174,7 +183,7 @@ def _read_model(path: Path, place: int, table: Mapping[str, Any]) -> Mapping[str
     for name, value in table.items():
         if name not in MODEL_OPTIONS:
             raise _unknown(f"{path}: unknown setting {name} of model {place}", name, MODEL_OPTIONS)
-        read[name] = check(MODEL_OPTIONS[name], value, f"{path}: {name} of model {place}")
+        read[name] = _beside(path, check(MODEL_OPTIONS[name], value, f"{path}: {name} of model {place}"))
     model = read.get("model")
     if model is not None and (folder := path.parent / Path(model).expanduser()).is_dir():
         read["model"] = str(folder)
@@ -279,8 +288,8 @@ def _convert(kind: type, value: object) -> object:
 
 
 def _beside(path: Path, value: object) -> object:
-    """Paths in a file are meant from its folder."""
-    return path.parent / value.expanduser() if isinstance(value, Path) else value
+    """Paths in a file are meant from its folder; the word `auto` is none."""
+    return path.parent / value.expanduser() if isinstance(value, Path) and value != AUTO else value
 
 
 def _unknown(message: str, name: str, names: object) -> InputError:

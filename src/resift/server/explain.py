@@ -18,6 +18,7 @@ from resift.server.dialects.reading import read_object, validate
 from resift.server.errors import DeadlinePassed, Unprocessable
 from resift.server.records import Outcome, Timings, Work
 from resift.text.template import Template, document_text
+from resift.types import ScoreType
 
 
 def _document(value: object) -> object:
@@ -82,10 +83,15 @@ async def explain(desk: Desk, request: Request) -> Response:
     card = desk.card(body.model)
     limit = desk.settings.limits.max_text_characters
     text = document_text(body.document, _template(desk, body, card.name), most=limit)
+    scores: ScoreType = "sigmoid"
+    if body.scores == "calibrated":
+        raise Unprocessable("explanations are of raw scores or sigmoids", hint="scores: sigmoid")
+    if body.scores is not None:
+        scores = body.scores
     work = desk.work(request, body, [(body.query, text)], model=card, what="document")
     raw = replace(work, scores="raw")
     first, read = await _first(desk, request, raw)
-    talk = explaining(text, read=read, scores=work.scores)
+    talk = explaining(text, read=read, scores=scores)
     texts, outcomes = await asyncio.to_thread(next, talk), [first]  # a long text takes a while to be cut
     while True:
         found = await _score(desk, request, replace(raw, pairs=[(body.query, variant) for variant in texts]))
@@ -97,7 +103,7 @@ async def explain(desk: Desk, request: Request) -> Response:
             break
     whole = _together(outcomes)
     timings = {name: round(seconds * 1000, 3) for name, seconds in asdict(whole.timings).items()}
-    shown = {"model": card.name, "scores": work.scores, "tokens": whole.tokens, "timings": timings}
+    shown = {"model": card.name, "scores": scores, "tokens": whole.tokens, "timings": timings}
     return answer(asdict(explanation) | shown, whole)
 
 

@@ -13,10 +13,15 @@ from typing import cast, get_args
 import tokenizers
 
 from resift import __version__
+from resift.calibration.conditions import Conditions, conditions
+from resift.calibration.conditions import fingerprint as files_fingerprint
+from resift.calibration.maps import Curve
+from resift.calibration.records import FILE, Calibration
 from resift.errors import InputError
 from resift.loading.checkpoint import TextSide
 from resift.loading.source import ModelSource
 from resift.server.cache import Keys
+from resift.server.calibrated import Calibrated
 from resift.server.errors import UnknownModel, Unprocessable
 from resift.server.records import ModelCard, Work
 from resift.server.settings import ModelSettings
@@ -25,7 +30,7 @@ from resift.text.features import load_features
 from resift.text.inputs import one_of
 from resift.text.template import Template
 from resift.text.truncation import Limits
-from resift.types import Aggregate, Precision, ScoreInfo, ScoreType, Truncation, Windows
+from resift.types import Aggregate, Precision, Scale, ScoreInfo, Truncation, Windows
 
 _DEFAULT_MAX_LENGTH = 512
 _LONGEST_TEMPLATE = 10_000
@@ -57,6 +62,7 @@ class Policy:
         info: what the answer says of its scores.
         unknown_id: the token to warn of, because the vocabulary was cut.
         special_tokens: in each sequence.
+        curve: from raw to calibrated scores, where these are asked for.
     """
 
     encoder: PairEncoder
@@ -66,6 +72,7 @@ class Policy:
     info: ScoreInfo
     unknown_id: int | None
     special_tokens: int
+    curve: Curve | None = None
 
     def most_tokens(self, query: int, document: int) -> int:
         """Return about how many tokens a pair of so many query and document tokens makes."""
@@ -83,10 +90,18 @@ class Policy:
 class ServedModel:
     """A model with the settings that it is served with. Nothing changes after construction."""
 
-    def __init__(self, settings: ModelSettings, text: TextSide, *, backend: tuple[str, Precision, str | None]) -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        text: TextSide,
+        *,
+        backend: tuple[str, Precision, str | None],
+        calibration: Calibration | None = None,
+    ) -> None:
         """Check the settings; `backend` is (name, precision, kernel).
 
-        Raises InputError for settings that do not fit the model, ModelLayoutError for broken match features.
+        Raises InputError for settings that do not fit the model or the calibration, ModelLayoutError for broken match
+        features.
         """
         name, precision, kernel = backend
         self.name = settings.name
@@ -94,6 +109,8 @@ class ServedModel:
         self._features = load_features(text.config, text.source.folder, text.tokenizer)
         self._settings = settings
         self._policy = lru_cache(_POLICIES)(self._make_policy)
+        self._calibrated_policy = lru_cache(_POLICIES)(self._make_calibrated)
+        self._calibrated = None if calibration is None else Calibrated(settings.name, calibration)
         default = min(_DEFAULT_MAX_LENGTH, text.spec.max_length)
         self._info = ScoreInfo(
             model=text.source.name,
@@ -107,35 +124,79 @@ class ServedModel:
             max_length=default if settings.max_length is None else settings.max_length,
         )
         self._weights = fingerprint(text.source)
-        info = self._policy(_Options()).info
-        self.card = ModelCard(name=settings.name, info=info, max_length=text.spec.max_length, created=int(time.time()))
+        self._files = "" if calibration is None else files_fingerprint(text.source.folder)
+        plain = self._policy(self._options(Work(pairs=())))
+        if self._calibrated is not None:
+            self._calibrated.check_model(self._conditions(plain))
+        info = self.policy(Work(pairs=(), scores=cast("Scale", settings.scores))).info
+        self.card = ModelCard(
+            name=settings.name,
+            info=info,
+            max_length=text.spec.max_length,
+            created=int(time.time()),
+            calibration=None if self._calibrated is None else self._calibrated.card,
+        )
 
     def policy(self, work: Work) -> Policy:
         """Return how this request's pairs are scored. Raises Unprocessable for options that do not fit the model."""
         try:
-            _check_windows(work.windows)
-            one_of("scores", work.scores, get_args(ScoreType))
-            if work.truncation is not None:
-                one_of("truncation", work.truncation, get_args(Truncation))
-            policy = self._policy(
-                _Options(
-                    max_length=_whole("max_length", work.max_length),
-                    truncation=work.truncation,
-                    windows=work.windows,
-                    template=work.template,
-                    query_tokens=_whole("query_tokens", work.query_tokens),
-                    document_tokens=_whole("document_tokens", work.document_tokens),
-                )
-            )
+            one_of("scores", work.scores, get_args(Scale))
+            options = self._options(work)
+            if work.scores == "calibrated":
+                asked = self._settings.group if work.group is None else work.group
+                return self._calibrated_policy(options, self._known_calibration().group(asked))
+            policy = self._policy(options)
         except InputError as error:
             raise Unprocessable(error.message, hint=error.hint) from error
         if work.scores == policy.info.scores:
             return policy
         return replace(policy, info=replace(policy.info, scores=work.scores))
 
+    def _options(self, work: Work) -> _Options:
+        _check_windows(work.windows)
+        if work.truncation is not None:
+            one_of("truncation", work.truncation, get_args(Truncation))
+        windows = work.windows
+        if windows is None and self._calibrated is not None:
+            windows = self._calibrated.windows
+        return _Options(
+            max_length=_whole("max_length", work.max_length),
+            truncation=work.truncation,
+            windows=windows,
+            template=work.template,
+            query_tokens=_whole("query_tokens", work.query_tokens),
+            document_tokens=_whole("document_tokens", work.document_tokens),
+        )
+
+    def _known_calibration(self) -> Calibrated:
+        if self._calibrated is None:
+            raise InputError(
+                f"the model {self.name!r} has no calibrated scores: it was started without a calibration",
+                hint="resift serve --calibration FILE, with what `resift calibrate` wrote; or ask for scores: sigmoid",
+            )
+        return self._calibrated
+
+    def _make_calibrated(self, options: _Options, group: str | None) -> Policy:
+        policy, known = self._policy(options), self._known_calibration()
+        cuts = (("queries", options.query_tokens), ("documents", options.document_tokens))
+        cut = [
+            f"{what} cut to {most} tokens" for what, most in cuts if most is not None and most < self._info.max_length
+        ]
+        known.check_request(self._conditions(policy), cut)
+        info = replace(policy.info, scores="calibrated", calibration=known.calibration.named(group))
+        return replace(policy, info=info, curve=known.curve(group))
+
+    def _conditions(self, policy: Policy) -> Conditions:
+        limit = self._query_max_length(policy.info.max_length)
+        return conditions(policy.info, self._files, query_max_length=limit, windows=policy.windows)
+
+    def _query_max_length(self, max_length: int) -> int:
+        return max_length * 3 // 4 if self._calibrated is None else self._calibrated.query_max_length(max_length)
+
     def _make_policy(self, options: _Options) -> Policy:
         spec = self._text.spec
-        kind = self._settings.truncation if options.truncation is None else options.truncation
+        own = "longest_first" if self._settings.truncation is None else self._settings.truncation
+        kind = own if options.truncation is None else options.truncation
         one_of("truncation", kind, get_args(Truncation))  # the settings' own, too
         length = self._info.max_length if options.max_length is None else options.max_length
         if not spec.special_tokens + 2 <= length <= spec.max_length:
@@ -147,7 +208,7 @@ class ServedModel:
             raise InputError(f"the template has {len(fields)} characters, expected at most {_LONGEST_TEMPLATE}")
         limits = Limits(
             max_length=length,
-            query_max_length=length * 3 // 4,
+            query_max_length=self._query_max_length(length),
             policy=cast("Truncation", kind),
             query_tokens=options.query_tokens,
             document_tokens=options.document_tokens,
@@ -186,9 +247,12 @@ class ServedModels:
 
 
 def fingerprint(source: ModelSource) -> str:
-    """Return a text that changes when the model's files do: their names, sizes and times of change."""
+    """Return a text that changes when the model's files do: their names, sizes and times of change.
+
+    A calibration beside them is none of them: raw scores do not depend on it.
+    """
     state = blake2b(digest_size=16)
-    for file in sorted(path for path in Path(source.folder).iterdir() if path.is_file()):
+    for file in sorted(path for path in Path(source.folder).iterdir() if path.is_file() and path.name != FILE):
         status = file.stat()
         state.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return state.hexdigest()

@@ -1,14 +1,14 @@
 """What the dialects hand to the service and get back: the same records for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from resift.types import ScoreInfo, ScoreType, Truncation, Window, Windows
+from resift.types import Scale, ScoreInfo, Truncation, Window, Windows
 
 Priority: TypeAlias = Literal["high", "normal", "low"]
 
-LOWEST = {"raw": -100.0, "sigmoid": 0.0}
+LOWEST: Mapping[Scale, float] = {"raw": -100.0, "sigmoid": 0.0, "calibrated": 0.0}
 """The score of a pair that has none: not a text, or not reached before the deadline. Never that of a scored pair's
 rank: such pairs come last, whatever the others' scores."""
 
@@ -22,6 +22,7 @@ class Work:
             error of its own (or fails the request when `strict`). The query must be a text.
         model: name of a model of this server, None for the first.
         scores: scale of the scores in the answer.
+        group: whose curve calibrated scores come from, None for the model's own setting.
         truncation, max_length, windows, template: None for the model's own settings.
         query_tokens, document_tokens: cut each query or document to so many tokens first.
         priority: of two requests that wait, the one with the higher priority goes first.
@@ -32,7 +33,8 @@ class Work:
 
     pairs: Sequence[tuple[object, object]]
     model: str | None = None
-    scores: ScoreType = "sigmoid"
+    scores: Scale = "sigmoid"
+    group: str | None = None
     truncation: Truncation | None = None
     max_length: int | None = None
     windows: Windows | None = None
@@ -57,6 +59,7 @@ class Scored:
         error: why this pair has no score.
         pending: the deadline came before its score.
         cached: the score was known from before.
+        raw: the raw score, where `score` is a calibrated one: curves may make two of them equal.
     """
 
     score: float
@@ -66,6 +69,7 @@ class Scored:
     error: str | None = None
     pending: bool = False
     cached: bool = False
+    raw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +113,30 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationCard:
+    """The calibration of a model: its name, and the groups that requests may name."""
+
+    name: str
+    groups: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """A model of this server, for `/models` and `/info`.
 
     Attributes:
         name: what requests call it.
-        info: what its scores depend on by default.
+        info: what its scores depend on by default; its `scores` are those of dialects that have them in 0..1.
         max_length: the longest sequence that it can be asked for.
         created: Unix time at which it was loaded.
+        calibration: None when calibrated scores cannot be asked for.
     """
 
     name: str
     info: ScoreInfo
     max_length: int
     created: int
+    calibration: CalibrationCard | None = None
 
 
 class Service(Protocol):

@@ -18,6 +18,7 @@ from resift.loading.source import locate
 from resift.server.admission import Admission, Rate
 from resift.server.assemble import assemble, known_logits
 from resift.server.cache import ScoreCache
+from resift.server.calibrated import find_calibration, settled
 from resift.server.disk_cache import DiskCache
 from resift.server.errors import DeadlinePassed, EngineFailed, ServeError, Unavailable, Unprocessable
 from resift.server.mailbox import Mailbox
@@ -300,12 +301,20 @@ def open_service(settings: Settings, *, observer: Observer | None = None) -> Sco
     watcher = observer if observer is not None else Silent()
     texts = _texts(settings)
     cache = _cache(settings)
-    plans = {model.name: _plan(model, texts[model.name], settings) for model in settings.models}
+    calibrations = {one.name: find_calibration(one, texts[one.name].source.folder) for one in settings.models}
+    models = [settled(one, calibrations[one.name]) for one in settings.models]
+    plans = {model.name: _plan(model, texts[model.name], settings) for model in models}
     with contextlib.ExitStack() as undo:
         undo.callback(cache.close)
         engine = undo.enter_context(EngineProcess(plans, threads=settings.threads, on_change=watcher.engine))
         served = [
-            ServedModel(model, texts[model.name], backend=engine.backend_info(model.name)) for model in settings.models
+            ServedModel(
+                model,
+                texts[model.name],
+                backend=engine.backend_info(model.name),
+                calibration=calibrations[model.name],
+            )
+            for model in models
         ]
         service = ScoringService(
             ServedModels(served),

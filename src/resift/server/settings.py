@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+AUTO = Path("auto")
+"""A calibration that is looked for beside the model."""
+
 
 def setting(
     default: T, text: str, *, least: float | None = None, choices: Sequence[str] = (), secret: bool = False
@@ -62,10 +65,17 @@ class ModelSettings:
     revision: str | None = setting(None, "commit, tag or branch of a hub model")
     precision: str | None = setting(None, "number format of the weights", choices=("fp32", "bf16", "fp16", "int8"))
     max_length: int | None = setting(None, "longest query and document together, in tokens", least=8)
-    truncation: str = setting(
-        "longest_first", "what is cut: the document (flag) or the longer", choices=("flag", "longest_first")
+    truncation: str | None = setting(
+        None,
+        "what is cut: the document (flag) or the longer; longest_first by default, or that of the calibration",
+        choices=("flag", "longest_first"),
     )
     template: str | None = setting(None, "text of a document with fields: 'Title: {title}\\n{body}'")
+    calibration: Path | None = setting(
+        None, "what `resift calibrate` wrote, or auto for the file beside the model, if there is one"
+    )
+    scores: str = setting("sigmoid", "scores in 0..1, unless a request says which", choices=("sigmoid", "calibrated"))
+    group: str | None = setting(None, "group of the calibration, unless a request says which")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

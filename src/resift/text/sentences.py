@@ -14,8 +14,9 @@ _FULL_STOPS = "。！？｡‼⁇⁈⁉।॥؟۔։።፧។။"
 _MARKS = ".!?…;\u037e"
 _CLOSING = "\"'”’»›)\\]」』】》〉）］｝}"
 _OPENING = "\"'“‘«‹([「『【《〈（［｛{¿¡-–—*•· "
-# Scripts that put few spaces or none between words; a character of theirs says more than a letter does.
-_DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+"""Scripts, as a set of a regular expression, that put few spaces or none between words; a character of theirs says more
+than a letter does."""
 _THAI = "\u0e00-\u0eff"
 _ITEM = re.compile(r"(?:[-*+•‣◦·–—]|\(?\d{1,3}[.)]|\(?[A-Za-z]\))[ \t]+|#{1,6} |\d{1,3}、")
 
@@ -23,14 +24,14 @@ _BREAKS = re.compile(
     rf"(?P<strong>[{_FULL_STOPS}]+[{_CLOSING}]*)"
     # Subtle: a run of marks is tried once, as a whole; from each of its marks again would be quadratic.
     rf"|(?P<weak>(?<![{_MARKS}])[{_MARKS}]++[{_CLOSING}]*(?:[ \u00a0\u202f]»)?(?:\[\d+\])*"
-    rf"(?=\s|\Z|(?<=[!?.])[{_DENSE}]))"
+    rf"(?=\s|\Z|(?<=[!?.])[{DENSE}]))"
     r"|(?P<line>\n\s*)"
     rf"|(?P<thai>(?<=[{_THAI}]) +(?=[{_THAI}]))"
 )
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"[^\s([{\"'“‘«]*\Z")
-_CLAUSE = re.compile(rf"[,;:，；：、،؛—–]+(?:\s+|(?<![,:])|(?=[{_DENSE}]))")
-_DENSE_CHARACTER = re.compile(f"[{_DENSE}]")
+_CLAUSE = re.compile(rf"[,;:，；：、،؛—–]+(?:\s+|(?<![,:])|(?=[{DENSE}]))")
+_DENSE_CHARACTER = re.compile(f"[{DENSE}]")
 
 
 def _words(text: str) -> frozenset[str]:

@@ -1,12 +1,15 @@
 """What a body and its headers ask of the service."""
 
+from dataclasses import replace
+
 import pytest
 
 from resift.server.api import build_api
+from resift.server.records import CalibrationCard, Outcome, Work
 from resift.server.settings import Settings
 from resift.types import Windows
 from tests.server.dialects.conftest import Client
-from tests.server.dialects.fake import FakeService
+from tests.server.dialects.fake import CARDS, FakeService
 
 PAIR = {"query": "q", "documents": ["d"]}
 
@@ -27,6 +30,9 @@ def test_booleans_are_lenient_about_no(client: Client, service: FakeService, val
     ("path", "body", "field", "value"),
     [
         ("/v1/rerank", {"scores": "raw"}, "scores", "raw"),
+        ("/v1/rerank", {"scores": "calibrated"}, "scores", "calibrated"),
+        ("/v1/ranking", {"passages": ["d"], "scores": "calibrated"}, "scores", "calibrated"),
+        ("/v1/rerank", {"group": "de"}, "group", "de"),
         ("/v1/rerank", {"truncation": "flag"}, "truncation", "flag"),
         ("/v1/rerank", {"truncation": False}, "fail_if_cut", True),
         ("/v1/rerank", {"truncation": False, "top_n": 1}, "fail_if_cut", True),
@@ -144,3 +150,52 @@ def test_building_the_application_asks_nothing_of_the_service() -> None:
     service = FakeService()
     build_api(service, Settings())
     assert service.works == []
+
+
+CALIBRATED = replace(CARDS[0], info=replace(CARDS[0].info, scores="calibrated", calibration="platt:1a2b"))
+ZERO_TO_ONE = {
+    "/rerank": {"query": "q", "texts": ["d"]},
+    "/v1/rerank": {"query": "q", "documents": ["d"]},
+    "/v2/rerank": {"query": "q", "documents": ["d"], "top_k": 1},
+    "/score": {"queries": "q", "documents": ["d"], "use_activation": True},
+    "/predict": {"inputs": ["q", "d"], "raw_scores": False},
+    "/similarity": {"inputs": {"source_sentence": "q", "sentences": ["d"]}},
+    "/v1/reranking": {"query": "q", "input": ["d"]},
+}
+LOGITS = {
+    "/rerank": {"query": "q", "texts": ["d"], "raw_scores": True},
+    "/score": {"queries": "q", "documents": ["d"], "use_activation": False},
+    "/predict": {"inputs": ["q", "d"], "raw_scores": True},
+    "/v1/ranking": {"query": "q", "passages": ["d"]},
+}
+
+
+@pytest.mark.parametrize("path", [*ZERO_TO_ONE, *(f"{path} raw" for path in LOGITS)])
+def test_a_setting_calibrates_what_is_in_0_to_1(client: Client, service: FakeService, path: str) -> None:
+    """And nothing else: who asked for logits, or for sigmoids by name, gets these."""
+    service.models = (CALIBRATED,)
+    route, _, raw = path.partition(" ")
+    body = (LOGITS if raw else ZERO_TO_ONE)[route]
+    assert client.post(route, body).status_code == 200
+    assert service.works[-1].scores == ("raw" if raw else "calibrated")
+    assert client.post(route, body | {"scores": "sigmoid"}).status_code == 200
+    assert service.works[-1].scores == "sigmoid"
+
+
+def test_details_of_calibrated_scores_have_the_raw_one(client: Client, service: FakeService) -> None:
+    async def run(work: Work) -> Outcome:
+        found = await FakeService().run(work)
+        return replace(found, scored=[replace(one, raw=1.5) for one in found.scored])
+
+    service.run = run  # type: ignore[method-assign]
+    for details in (True, False):
+        answer = client.post("/v1/rerank", {**PAIR, "scores": "calibrated", "details": details}).json()
+        assert answer["results"][0].get("raw") == (1.5 if details else None)
+
+
+def test_the_listing_names_the_calibration(client: Client, service: FakeService) -> None:
+    assert [one["calibration"] for one in client.get("/v1/models").json()["data"]] == [None, None]
+    service.models = (replace(CALIBRATED, calibration=CalibrationCard("platt:1a2b", ("de", "zh"))),)
+    (item,) = client.get("/models").json()["data"]
+    assert item["calibration"] == {"name": "platt:1a2b", "groups": ["de", "zh"]}
+    assert (item["info"]["scores"], item["info"]["calibration"]) == ("calibrated", "platt:1a2b")

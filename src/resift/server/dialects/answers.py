@@ -40,6 +40,8 @@ def notes(scored: Scored, fields: ResiftFields) -> dict[str, object]:
         found["pending"] = True
     if fields.details:
         found |= {"tokens": scored.tokens, "cached": scored.cached}
+        if scored.raw is not None:
+            found["raw"] = scored.raw
     return found
 
 

@@ -11,7 +11,6 @@ from resift.server.dialects.fields import ResiftFields
 from resift.server.errors import ClientGone, Empty, EngineFailed, TooLarge, UnknownModel, Unprocessable
 from resift.server.records import ModelCard, Outcome, Priority, Service, Work
 from resift.server.settings import Settings
-from resift.types import ScoreType
 
 _PRIORITIES: dict[str, Priority] = {"high": "high", "normal": "normal", "low": "low"}
 _LARGEST = float.fromhex("0x1.fffffep+127")
@@ -53,10 +52,12 @@ class Desk:
         pairs: Sequence[tuple[object, object]],
         *,
         model: ModelCard,
-        scores: ScoreType = "sigmoid",
+        raw: bool = False,
         what: str = "documents",
     ) -> Work:
         """Return the work of a request, from the fields and headers that all dialects share.
+
+        `raw` where the dialect gives logits; scores in 0..1 are those of the model's settings, sigmoids by default.
 
         Raises:
             Empty, TooLarge: there are no pairs, or more than this server takes; `what` is the field to blame.
@@ -73,7 +74,8 @@ class Desk:
         return Work(
             pairs=pairs,
             model=model.name,
-            scores=fields.scores or scores,
+            scores=fields.scores or ("raw" if raw else model.info.scores),
+            group=fields.group,
             truncation=fields.policy,
             max_length=fields.max_length,
             windows=fields.windows.windows() if fields.windows else None,

@@ -24,6 +24,7 @@ class Notes(BaseModel):
     pending: bool | None = Field(None, description="The deadline came before its score; it comes last.")
     tokens: int | None = Field(None, description="With `details`: tokens that the model read.")
     cached: bool | None = Field(None, description="With `details`: the score was known from before.")
+    raw: float | None = Field(None, description="With `details` and calibrated scores: the logit.")
 
 
 class Remarks(BaseModel):

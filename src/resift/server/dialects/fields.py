@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from resift.server.errors import Unprocessable
 from resift.server.records import Priority
-from resift.types import Aggregate, ScoreType, Truncation, Windows
+from resift.types import Aggregate, Scale, Truncation, Windows
 
 
 def _stripped(value: object) -> object:
@@ -99,7 +99,11 @@ class ResiftFields(Lenient):
     """resift's own fields, which every dialect accepts."""
 
     model: str | None = Field(None, description="Name of a model of this server; the first by default.")
-    scores: ScoreType | None = Field(None, description="`sigmoid` (0..1) or `raw` logits.")
+    scores: Scale | None = Field(
+        None,
+        description="`sigmoid` (0..1), `raw` logits, or the probabilities of the model's calibration: `calibrated`.",
+    )
+    group: str | None = Field(None, description="Of calibrated scores: the group of the calibration, e.g. a language.")
     truncation: Truncation | Flag | None = Field(
         None, description="How a pair that is too long is cut; `false`, as Voyage has it, forbids to cut."
     )

@@ -1,9 +1,10 @@
 """What the server is: models, limits and whether it works."""
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,6 +27,9 @@ class ModelItem(BaseModel):
     backend: str
     capabilities: list[str]
     info: dict[str, Any]
+    calibration: dict[str, Any] | None = Field(
+        description="Name and groups of the calibration; null: there are no calibrated scores."
+    )
 
 
 class ModelList(BaseModel):
@@ -112,6 +116,7 @@ def _item(card: ModelCard) -> dict[str, object]:
         "capabilities": ["rerank"],
         "stats": {},
         "info": {name: getattr(known, name) for name in known.__slots__},
+        "calibration": asdict(card.calibration) if card.calibration is not None else None,
     }
 
 

@@ -54,7 +54,7 @@ async def ranking(desk: Desk, request: Request) -> Response:
     """Answer `/v1/ranking`."""
     body = validate(Ranking, await read_object(request))
     pairs = [(body.query, passage) for passage in body.passages]
-    work = desk.work(request, body, pairs, model=desk.card(body.model), scores="raw", what="passages")
+    work = desk.work(request, body, pairs, model=desk.card(body.model), raw=True, what="passages")
     outcome = await desk.run(request, work)
     rankings = [
         {"index": i, "logit": outcome.scored[i].score} | notes(outcome.scored[i], body)

@@ -64,7 +64,7 @@ async def score(desk: Desk, request: Request) -> Response:
     body = validate(Score, await read_object(request))
     card = desk.card(body.model)
     pairs = _pairs(_listed(body.queries), _listed(body.documents))
-    work = desk.work(request, body, pairs, model=card, scores="raw" if body.use_activation is False else "sigmoid")
+    work = desk.work(request, body, pairs, model=card, raw=body.use_activation is False)
     work = replace(
         work,
         max_length=token_limit(body.max_length, body.truncate_prompt_tokens, card.max_length),

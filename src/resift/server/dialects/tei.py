@@ -85,7 +85,7 @@ async def rerank(desk: Desk, request: Request, value: dict[str, object]) -> Resp
         body,
         [(body.query, text) for text in body.texts],
         model=desk.card(body.model),
-        scores="raw" if body.raw_scores else "sigmoid",
+        raw=body.raw_scores,
         what="texts",
     )
     outcome = await desk.run(request, work)
@@ -108,7 +108,7 @@ async def predict(desk: Desk, request: Request) -> Response:
         body,
         pairs,
         model=desk.card(body.model),
-        scores="raw" if body.raw_scores else "sigmoid",
+        raw=body.raw_scores,
         what="inputs",
     )
     outcome = await desk.run(request, work)

@@ -206,19 +206,22 @@ void check_points(const Array<std::uint32_t>& points) {
 
 void bind_lexical(nb::module_& m) {
   m.def(
-      "ngram_keys",
-      [](const Array<std::uint32_t>& points, const Array<std::int64_t>& lengths, const Array<std::uint8_t>& kinds) {
+      "text_keys",
+      [](const Array<std::uint32_t>& points, const Array<std::int64_t>& lengths, const Array<std::uint8_t>& kinds,
+         bool whole_words) {
         check_lengths(lengths, points.size());
         check_points(points);
         if (kinds.size() != kCodePoints) throw std::invalid_argument("kinds must have a byte per code point");
         Keys found;
         {
           const WithoutLock others;
-          found = ngram_keys(points.data(), lengths.data(), static_cast<std::int64_t>(lengths.size()), kinds.data());
+          found = text_keys(points.data(), lengths.data(), static_cast<std::int64_t>(lengths.size()), kinds.data(),
+                            whole_words);
         }
         return std::pair{array_of(std::move(found.keys)), array_of(std::move(found.lengths))};
       },
-      nb::arg("points").noconvert(), nb::arg("lengths").noconvert(), nb::arg("kinds").noconvert());
+      nb::arg("points").noconvert(), nb::arg("lengths").noconvert(), nb::arg("kinds").noconvert(), nb::kw_only(),
+      nb::arg("whole_words"));
   m.def(
       "term_keys",
       [](const Array<std::uint32_t>& points, const Array<std::int64_t>& lengths) {

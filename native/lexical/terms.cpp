@@ -22,8 +22,12 @@ std::uint64_t key_of(const std::uint32_t* points, std::size_t size) {
   return key;
 }
 
-// The grams of one run of characters that are no CJK, which begins and ends with a mark.
-void add_word(const std::vector<std::uint32_t>& marked, std::vector<std::uint64_t>& keys) {
+// The terms of one run of characters that are no CJK, which begins and ends with a mark.
+void add_word(const std::vector<std::uint32_t>& marked, bool whole, std::vector<std::uint64_t>& keys) {
+  if (whole) {
+    keys.push_back(key_of(&marked[1], marked.size() - 2));
+    return;
+  }
   if (marked.size() < kGram) {
     keys.push_back(key_of(marked.data(), marked.size()));
     return;
@@ -33,8 +37,8 @@ void add_word(const std::vector<std::uint32_t>& marked, std::vector<std::uint64_
 
 }  // namespace
 
-Keys ngram_keys(const std::uint32_t* points, const std::int64_t* lengths, std::int64_t texts,
-                const std::uint8_t* kinds) {
+Keys text_keys(const std::uint32_t* points, const std::int64_t* lengths, std::int64_t texts, const std::uint8_t* kinds,
+               bool whole_words) {
   Keys found;
   found.lengths.reserve(static_cast<std::size_t>(texts));
   std::vector<std::uint32_t> run;  // the word in work, with its first mark
@@ -44,7 +48,7 @@ Keys ngram_keys(const std::uint32_t* points, const std::int64_t* lengths, std::i
     const auto end_word = [&] {
       if (run.empty()) return;
       run.push_back(kEdge);
-      add_word(run, found.keys);
+      add_word(run, whole_words, found.keys);
       run.clear();
     };
     std::uint32_t previous = 0;  // character of the CJK run in work; 0 outside of one

@@ -12,12 +12,14 @@ struct Keys {
   std::vector<std::int64_t> lengths;  // how many of them each text has
 };
 
-// What a code point is to n-grams; the analyzer in Python fills the table.
+// What a code point is to them; the analyzer in Python fills the table.
 enum class Kind : std::uint8_t { separates, word, cjk, left_out };
 
-// The n-grams of `texts` texts that stand one after the other in `points`, `lengths[i]` code points each: marked
-// character 4-grams of words, characters and pairs of CJK runs. `kinds` has a byte for every code point of Unicode.
-Keys ngram_keys(const std::uint32_t* points, const std::int64_t* lengths, std::int64_t texts, const std::uint8_t* kinds);
+// The terms of `texts` texts that stand one after the other in `points`, `lengths[i]` code points each: characters and
+// pairs of CJK runs, and of other words marked character 4-grams, or the words themselves. `kinds` has a byte for every
+// code point of Unicode.
+Keys text_keys(const std::uint32_t* points, const std::int64_t* lengths, std::int64_t texts, const std::uint8_t* kinds,
+               bool whole_words);
 
 // The keys of whole terms, laid out as above.
 std::vector<std::uint64_t> term_keys(const std::uint32_t* points, const std::int64_t* lengths, std::int64_t terms);

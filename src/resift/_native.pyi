@@ -75,8 +75,8 @@ def physical_cores(cpus: list[int], root: str) -> int:
 def cgroup_cpus(membership: str, root: str) -> float | None:
     """Return the CPU quota of a control group: `/proc/self/cgroup`'s text, and where the hierarchies are mounted."""
 
-def ngram_keys(points: _UInt32, lengths: Int64, kinds: _UInt8) -> tuple[_UInt64, Int64]:
-    """Return the keys of the n-grams of texts, one after the other, and how many each text has.
+def text_keys(points: _UInt32, lengths: Int64, kinds: _UInt8, *, whole_words: bool) -> tuple[_UInt64, Int64]:
+    """Return the keys of the terms of texts, one after the other, and how many each text has.
 
     `points` has the texts' code points, `lengths` how many each text has, `kinds` a byte for every code point of
     Unicode: 0 separates, 1 stands in words, 2 is CJK, 3 is left out.

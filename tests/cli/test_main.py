@@ -42,6 +42,23 @@ assert not heavy, heavy
     assert out
 
 
+def test_a_session_at_a_terminal_begins_without_anything_heavy(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.json").touch()
+    code = f"""
+from resift.cli import search, search_session
+from resift.cli.main import build_parser
+def talk(open_pipeline, asking, look, *, no_color):
+    heavy = [name for name in {HEAVY!r} if name in sys.modules and name != "rich"]  # which shows the answers
+    print(heavy)
+    return 0
+search_session.talk = talk
+sys.stdin.isatty = sys.stdout.isatty = lambda: True
+search.run(build_parser("search").parse_args([{str(tmp_path)!r}]), None)
+"""
+    out, err = python(code).communicate()
+    assert out.split() == [b"[]"], (out, err.decode())
+
+
 def test_help_names_every_command(run_cli: RunCli) -> None:
     for argv in (["--help"], []):
         ran = run_cli(*argv)

@@ -79,6 +79,14 @@ def test_deeper_than_what_helps(run_cli: RunCli, folder: str) -> None:
     assert "deeper than 100 rarely helps" in ran.err and "warning" not in ran.err
 
 
+def test_a_share_of_the_order(run_cli: RunCli, folder: str) -> None:
+    found = json.loads(run_cli("search", folder, "library", "--blend", "0.5", "--json").out)
+    assert found["hits"][0]["scores"].keys() >= {"bm25", "rerank", "blend"}
+    alone = json.loads(run_cli("search", folder, "library", "--blend", "1", "--json").out)
+    assert "blend" not in alone["hits"][0]["scores"]
+    assert run_cli("search", folder, "library", "--blend", "2").code == 2
+
+
 def test_nothing_found(run_cli: RunCli, folder: str) -> None:
     ran = run_cli("search", folder, "qqqqq")
     assert (ran.code, ran.out) == (0, "nothing found\n")

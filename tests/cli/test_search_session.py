@@ -68,6 +68,7 @@ def test_queries_and_commands(pipeline: Pipeline, capsys: pytest.CaptureFixture[
         "图书馆 library Bibliothek",
         ":where",
         ":show lang",
+        ":blend 0.7",
         ":explain on",
         ":rerank off",
         "library",
@@ -82,13 +83,18 @@ def test_queries_and_commands(pipeline: Pipeline, capsys: pytest.CaptureFixture[
     assert "en#0" in answers[1] and "zh#0" in answers[2] and "en#0" not in answers[2]
     assert "lang: en" in answers[3] and "bm25 1 (" in answers[3] and "rerank" not in answers[3]
     assert "Dogs stay outside." in answers[3].split("bm25 1 (")[1]  # the whole passage
-    assert "documents   5" in err and "asked       1 passages, recall 100, not reranked, explained, with lang" in err
+    assert (
+        "documents   5" in err
+        and "asked       1 passages, recall 100, not reranked, blend 0.7, explained, with lang" in err
+    )
     assert "where lang = zh, de  price > 3" in err or "where lang = zh, de price > 3" in err
     assert ":where lang=zh" in err
 
 
 def test_mistakes_do_not_end_it(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (
+        ":blend 2",
+        ":blend x",
         ":k zero",
         ":k 0",
         ":nothing",
@@ -100,8 +106,15 @@ def test_mistakes_do_not_end_it(pipeline: Pipeline, capsys: pytest.CaptureFixtur
         "library",
     )
     out, err = typed(pipeline, *lines, capsys=capsys)
-    assert err.count("error: ") == 7
+    assert err.count("error: ") == 9
     assert "en#0" in out
+
+
+def test_no_model_was_loaded(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(lambda: pipeline, Asking(rerank=False), Look(), console=Console(file=io.StringIO(), width=80))
+    session.run(Keyboard([":rerank on", "library"]))
+    err = capsys.readouterr().err
+    assert "begun with --no-rerank" in err and "bm25" in err
 
 
 @pytest.mark.parametrize("end", [":quit", ":q", EOFError])

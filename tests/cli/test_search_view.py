@@ -1,6 +1,7 @@
 """How results look: what is cut, marked and said."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -73,6 +74,12 @@ def test_a_heading_is_told_from_its_text() -> None:
 def test_a_lower_stage_is_named() -> None:
     first, second = shown(found("x"), found("y", stage="bm25")).splitlines()[::2]
     assert "(" not in first and second.startswith(" 2. 3.250 (bm25)")
+
+
+def test_the_score_is_that_of_the_order() -> None:
+    hit = found("x")
+    blended = replace(hit, scores={**hit.scores, "blend": 0.875}, ranks={**hit.ranks, "blend": 1})
+    assert shown(blended).splitlines()[0] == " 1. 0.88, rerank 1.500  a.md#2"
 
 
 def test_fields_and_reasons() -> None:

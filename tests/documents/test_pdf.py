@@ -82,6 +82,12 @@ def test_headers_and_footers_are_left_out(tmp_path: Path) -> None:
     assert all(f"Text of page {letter}." in text for letter in "bcdef")
 
 
+@pytest.mark.parametrize("title", ["Microsoft Word - report-final.docx", "untitled", "文档1", "paper.dvi"])
+def test_titles_that_nobody_gave(tmp_path: Path, title: str) -> None:
+    assert read(write_pdf(tmp_path / "a.pdf", [["Text."]], title=title)).title is None
+    assert read(write_pdf(tmp_path / "a.pdf", [["Text."]], title=f"On {title} files")).title is not None
+
+
 def test_scans_say_so(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"a\.pdf: 2 pages without text: scanned images\? \(recognise it first: ocrmypdf"

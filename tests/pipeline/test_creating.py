@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from resift.documents import Chunking, Columns
+from resift.errors import InputError
 from resift.pipeline.config import Config
 from resift.pipeline.creating import make_config
 from tests.pipeline.fakes import LetterEncoder
@@ -62,6 +63,21 @@ def test_options_of_stores() -> None:
     }
     assert made(stores={"faiss": {"kind": "hnsw", "m": 8}}).stores == {"faiss": {"kind": "hnsw", "m": 8}}
     assert made(stores=[], own=["mine"]).stores == {"mine": {"given": True}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stores": ["milvus"], "milvus": "http://user:secret@localhost:19530"},
+        {"stores": {"milvus": {"uri": "https://secret@localhost"}}},
+        {"stores": ["faiss"], "encoder": "http://user:secret@localhost/v1/embeddings#m"},
+    ],
+)
+def test_no_password_is_kept(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="has a user or a password") as raised:
+        made(**changes)
+    assert "secret" not in str(raised.value)
+    assert made(stores=["faiss"], encoder="http://localhost/v1/embeddings#org@model").encoder
 
 
 def test_an_encoder_that_is_no_text_is_not_kept() -> None:

@@ -28,8 +28,9 @@ def test_the_formulas_are_those_of_trec_eval() -> None:
         assert reciprocal_rank(found, grades) == pytest.approx(wanted[measures.RR @ 10])
 
 
-def measured(depth: int | None, value: float) -> Measured:
-    return Measured("bm25" if depth is None else "rerank", depth, value, 0, 0, None, None, 0)
+def measured(depth: int | None, value: float, blend: float = 1.0) -> Measured:
+    shown = None if depth is None else blend
+    return Measured("bm25" if depth is None else "rerank", depth, shown, value, 0, 0, None, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +38,20 @@ def measured(depth: int | None, value: float) -> Measured:
     [
         ({None: 0.5, 10: 0.6, 50: 0.7, 100: 0.704}, 50),
         ({None: 0.5, 10: 0.6, 50: 0.601, 100: 0.6}, 10),
-        ({None: 0.5, 10: 0.503}, 0),
+        ({None: 0.5, 10: 0.503}, None),
         ({None: 0.5, 10: 0.4, 20: 0.6}, 20),
-        ({None: 0.5}, 0),
+        ({None: 0.5}, None),
     ],
 )
 def test_the_best_depth(curve: dict[int | None, float], best: int) -> None:
-    assert Measurement([measured(depth, value) for depth, value in curve.items()], 1, 0).best_depth == best
+    found = Measurement([measured(depth, value) for depth, value in curve.items()], 1, 0)
+    assert (found.best.depth, found.best_depth) == (best, best or 0)
+
+
+def test_the_best_blend() -> None:
+    rows = [measured(None, 0.5), measured(10, 0.4), measured(10, 0.6, 0.3), measured(50, 0.602, 0.3), measured(50, 0.3)]
+    best = Measurement(rows, 1, 0).best
+    assert (best.depth, best.blend, best.name) == (10, 0.3, "rerank 10, blend 0.3")
 
 
 @pytest.fixture
@@ -76,10 +84,10 @@ def test_each_stage_and_depth(pipeline: Pipeline) -> None:
     assert [one.change for one in found.rows[:3]] == [None] * 3
     assert found.rows[3].change == 0
     assert found.rows[4].change == pytest.approx(1 - found.rows[2].ndcg)
-    assert (found.best_depth, found.questions, found.unknown) == (8, 3, 0)
+    assert (found.best.depth, found.questions, found.unknown) == (8, 3, 0)
     assert found.rows[4].seconds >= found.rows[3].seconds >= found.rows[2].seconds > 0
     assert "rerank 8" in str(found)
-    assert "3 questions; best depth: 8" in str(found)
+    assert "3 questions; best depth: 8 (rerank 8, blend 1)" in str(found)
 
 
 def test_every_passage_is_scored_once(tmp_path: Path) -> None:
@@ -107,6 +115,15 @@ def test_without_a_reranker(tmp_path: Path) -> None:
         pipeline.add(["green tea", "black coffee"])
         [tea] = pipeline.search("tea")
         assert figures(pipeline.measure(["tea"], [[tea.document]]).rows) == [("bm25", None, 1.0, 1.0)]
+
+
+def test_blends_cost_nothing_more(pipeline: Pipeline) -> None:
+    found = pipeline.measure(QUESTIONS, ANSWERS, depths=(4, 8), blends=(0, 1), stores=["words"])
+    assert [(one.depth, one.blend, one.mrr) for one in found.rows] == [
+        (None, None, 0.125), (4, 0, 0.125), (4, 1, 0.125), (8, 0, 0.125), (8, 1, 1.0),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="blend is 2"):
+        pipeline.measure(QUESTIONS, ANSWERS, blends=(2,))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from resift.documents import Block, Chunking, Document, Passage
 from resift.errors import InputError, ResiftWarning
-from resift.pipeline import Pipeline
+from resift.pipeline import Pipeline, searching
 from resift.pipeline.searching import joined
 from tests.pipeline.fakes import LongestFirst, WordStore, documents, ids, row
 
@@ -69,8 +69,7 @@ def test_without_reranking(pipeline: Pipeline, ranker: LongestFirst) -> None:
 
 
 def test_what_was_not_reranked_is_not_explained(pipeline: Pipeline) -> None:
-    with pytest.raises(InputError, match="nothing is reranked"):
-        pipeline.search("red", rerank=False, explain=True)
+    assert [hit.explanation for hit in pipeline.search("red", rerank=False, explain=True)] == [None] * 3
 
 
 def test_one_store_needs_no_fusion(pipeline: Pipeline) -> None:
@@ -137,6 +136,15 @@ def test_a_batch_is_one_run(pipeline: Pipeline, ranker: LongestFirst) -> None:
     assert [documents(result) for result in results] == [["b", "c", "d", "a"], [], ["e"], []]
     assert ranker.runs == 1
     assert [stages(result)[-1:] for result in results] == [[("rerank", 4)], [], [("rerank", 1)], [("rerank", 0)]]
+
+
+def test_large_batches_come_in_parts(pipeline: Pipeline, ranker: LongestFirst, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = ["red apple", "plum", "", "green", "red"]
+    together = pipeline.search_many(queries)
+    monkeypatch.setattr(searching, "_AT_ONCE", 2)
+    ranker.runs = 0
+    assert [ids(one) for one in pipeline.search_many(queries)] == [ids(one) for one in together]
+    assert ranker.runs == 3
 
 
 def test_what_has_no_score_is_last(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from resift import _native
 from resift.errors import InputError
 from resift.retrieval.analyzer import analyze, analyze_words
-from resift.retrieval.analyzers import FunctionAnalyzer, JiebaAnalyzer, NgramAnalyzer, as_analyzer
+from resift.retrieval.analyzers import FunctionAnalyzer, JiebaAnalyzer, as_analyzer
 
 TEXTS = [
     "Hello, wörld! naïve co\u00adoperate",
@@ -43,30 +44,31 @@ def listed(analyzer: object, texts: list[str]) -> list[list[int]]:
 
 def test_keys_are_pinned() -> None:
     """They are in the files of every index."""
-    assert NgramAnalyzer().keys(["Tea 猫"])[0].tolist() == [key_of("_tea"), key_of("tea_"), key_of("猫")]
+    assert as_analyzer("ngrams").keys(["Tea 猫"])[0].tolist() == [key_of("_tea"), key_of("tea_"), key_of("猫")]
     assert key_of("_tea") == 0xBCAECB5FF632FBCD
     assert key_of("猫") == 0xF4E9CBBE95361F67
 
 
-@given(st.lists(ODD | MIXED, max_size=4))
-@example(TEXTS)
-def test_ngrams_are_the_terms_of_the_plain_function(texts: list[str]) -> None:
-    assert [sorted(one) for one in listed(NgramAnalyzer(), texts)] == [
-        sorted(key_of(term) for term in analyze(text)) for text in texts
+@pytest.mark.parametrize(("name", "plain"), [("ngrams", analyze), ("words", analyze_words)])
+@given(texts=st.lists(ODD | MIXED, max_size=4))
+@example(texts=TEXTS)
+def test_terms_are_those_of_the_plain_functions(name: str, plain: Callable[[str], list[str]], texts: list[str]) -> None:
+    assert [sorted(one) for one in listed(as_analyzer(name), texts)] == [
+        sorted(key_of(term) for term in plain(text)) for text in texts
     ]
 
 
 @given(st.lists(ODD | MIXED, max_size=4))
 def test_a_function_s_terms_become_keys_in_their_order(texts: list[str]) -> None:
-    analyzer = as_analyzer("words")
+    analyzer = FunctionAnalyzer(analyze_words, name="mine")
     for _ in range(2):  # the second time from memory
         assert listed(analyzer, texts) == [[key_of(term) for term in analyze_words(text)] for text in texts]
 
 
 def test_a_text_is_analyzed_alike_whatever_stands_beside_it() -> None:
-    alone = [listed(NgramAnalyzer(), [text])[0] for text in TEXTS]
-    assert listed(NgramAnalyzer(), TEXTS) == alone
-    analyzer = NgramAnalyzer()
+    alone = [listed(as_analyzer("ngrams"), [text])[0] for text in TEXTS]
+    assert listed(as_analyzer("ngrams"), TEXTS) == alone
+    analyzer = as_analyzer("ngrams")
     assert [listed(analyzer, [text])[0] for text in reversed(TEXTS)] == alone[::-1]
 
 
@@ -146,6 +148,6 @@ def test_the_native_functions_check_what_they_are_given() -> None:
     with pytest.raises(ValueError, match="negative"):
         _native.term_keys(points, np.array([2, -1]))
     with pytest.raises(ValueError, match="code point"):
-        _native.ngram_keys(np.array([0x110000], np.uint32), np.array([1]), kinds)
+        _native.text_keys(np.array([0x110000], np.uint32), np.array([1]), kinds, whole_words=True)
     with pytest.raises(ValueError, match="kinds"):
-        _native.ngram_keys(points, np.array([1]), kinds[:10])
+        _native.text_keys(points, np.array([1]), kinds[:10], whole_words=True)

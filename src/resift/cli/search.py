@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 QUERIES_AT_ONCE = 32
 """Queries of one engine call: enough to fill batches, few enough that results appear while others are computed."""
+_MADE = "pipeline.json"
 _EXPLAINED = 3
 _DEEP = 100
 _DEPTHS = (5, 10, 20, 50, 100)
@@ -75,6 +76,12 @@ def _add_stage_options(group: argparse._ArgumentGroup) -> None:
                        help="passages that each store is asked for (default: 100)")  # fmt: skip
     group.add_argument("--depth", metavar="N", type=positive, default=50,
                        help="how many of them are reranked (default: 50)")  # fmt: skip
+    group.add_argument(
+        "--blend",
+        metavar="SHARE",
+        type=float,
+        help="of the reranker in the order, 0 to 1; the rest is the first stage's (default: 1; built-in model: less)",
+    )
     group.add_argument("--no-rerank", action="store_true", help="in the order of the first stage")
     group.add_argument("--threshold", metavar="SCORE", type=float, help="leave out what scores lower")
     group.add_argument("--per-document", metavar="N", type=positive, help="passages of one document at most")
@@ -151,9 +158,8 @@ def _ranker(args: argparse.Namespace, open_reranker: Opener) -> RankerSpec:
 
 
 def _check_folder(folder: Path) -> None:
-    from resift.pipeline import Pipeline
-
-    if not Pipeline.exists(folder):
+    """Say at once that there is no index: the pipeline's own check takes a second of imports."""
+    if not (folder / _MADE).is_file():
         raise InputError(f"{folder} holds no index", hint=f"make one: resift index {folder} FILES...")
 
 
@@ -164,6 +170,7 @@ def _asking(args: argparse.Namespace) -> Asking:
         depth=args.depth,
         where=read_conditions(args.where),
         rerank=not args.no_rerank,
+        blend=args.blend,
         threshold=args.threshold,
         per_document=1 if args.run is not None else args.per_document,
         context=args.context,
@@ -229,6 +236,7 @@ def _measure(pipeline: Pipeline, queries: Sequence[Query], asking: Asking, args:
         [query.text for query in asked],
         [relevant[query.id] for query in asked],
         depths=sorted({depth for depth in (*_DEPTHS, asking.depth) if depth <= asking.depth}),
+        blends=None if asking.blend is None else [asking.blend, 1.0],
         recall=max(asking.recall, asking.depth),
         where=asking.where,
         stores=asking.stores,

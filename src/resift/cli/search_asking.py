@@ -20,6 +20,7 @@ class Asking:
     depth: int = 50
     where: Where | None = None
     rerank: bool = True
+    blend: float | None = None
     threshold: float | None = None
     per_document: int | None = None
     context: int = 0
@@ -35,9 +36,10 @@ class Asking:
             depth=self.depth,
             where=self.where,
             rerank=self.rerank,
+            blend=self.blend,
             threshold=self.threshold,
             per_document=self.per_document,
             context=self.context,
-            explain=self.explain,
+            explain=self.explain if self.rerank else 0,
             stores=self.stores,
         )

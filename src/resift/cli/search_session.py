@@ -28,6 +28,7 @@ Ask anything; a line that begins with a colon is a command.
   :k 5             show 5 passages
   :where lang=zh   only documents of which this is true; several: :where lang=zh price<100; none: :where
   :depth 100       rerank so many; :recall 200 asks each store for so many; :rerank off | on
+  :blend 0.7       the reranker's share in the order, the rest is the first stage's; its usual one: :blend
   :explain on      which stage found a passage, and which sentence carried the score; :explain off
   :full on | off   whole passages
   :show price,id   fields of the documents; none: :show
@@ -51,6 +52,7 @@ class Session:
 
     def __init__(self, open_pipeline: Callable[[], Pipeline], asking: Asking, look: Look, *, console: Console) -> None:
         self._asking = asking
+        self._model = asking.rerank
         self._look = look
         self._console = console
         self._last: SearchResult | None = None
@@ -132,7 +134,19 @@ class Session:
         self._typed = text
 
     def _rerank(self, text: str) -> None:
-        self._asking = replace(self._asking, rerank=_switch(text, "rerank"))
+        on = _switch(text, "rerank")
+        if on and not self._model:
+            raise InputError("there is no model: the search was begun with --no-rerank", hint="begin it without")
+        self._asking = replace(self._asking, rerank=on)
+
+    def _blend(self, text: str) -> None:
+        try:
+            share = float(text) if text else None
+        except ValueError:
+            share = -1.0
+        if share is not None and not 0 <= share <= 1:
+            raise InputError(f":blend was given {text!r}, expected a number from 0 to 1", hint=":blend 0.7")
+        self._asking = replace(self._asking, blend=share)
 
     def _explain(self, text: str) -> None:
         on = _switch(text, "explain")
@@ -156,6 +170,7 @@ class Session:
         asked = self._asking
         rerank = f"the best {asked.depth} reranked" if asked.rerank else "not reranked"
         said = [f"{asked.top_k} passages", f"recall {asked.recall}", rerank]
+        said += [] if asked.blend is None else [f"blend {asked.blend:g}"]
         said += [] if asked.where is None else [f"where {self._typed or asked.where}"]
         said += ["explained"] if self._look.why else []
         said += ["whole"] if self._look.full else []
@@ -187,6 +202,7 @@ _COMMANDS: dict[str, Callable[[Session, str], None]] = {
     "recall": Session._recall,
     "where": Session._where,
     "rerank": Session._rerank,
+    "blend": Session._blend,
     "explain": Session._explain,
     "full": Session._full,
     "show": Session._show,

@@ -85,6 +85,9 @@ def _head(place: int, hit: FoundPassage, last: str, width: int) -> list[Text]:
 
 
 def _score(hit: FoundPassage) -> str:
+    """Return the score that made the order; where that is a blend, the reranker's own, too."""
+    if (blended := hit.scores.get("blend")) is not None:
+        return f"{blended:.2f}, {hit.stage} {hit.score:.3f}"
     return f"{hit.score:.4f}" if hit.stage == "fusion" else f"{hit.score:.3f}"  # those of ranks are small
 
 

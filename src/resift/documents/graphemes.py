@@ -6,6 +6,7 @@ import unicodedata
 _EXTENDS = frozenset("\u200c\u200d\u0e33\u0eb3\uff9e\uff9f")
 _JOINER = "\u200d"
 _VIRAMA = 9
+_MOST_MARKS = 32
 _MOST_FLAGS = 1000
 """Letters of flags that are looked back at: without a bound a page of flags would take hours."""
 
@@ -35,7 +36,7 @@ def is_within(text: str, place: int, *, start: int) -> bool:
         return _flag_letters(text, place, start) % 2 == 1
     if "\u1160" <= after <= "\u11ff" or "\u1100" <= before <= "\u115f":
         return "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7ff"
-    return unicodedata.combining(before) == _VIRAMA and unicodedata.category(after) == "Lo"
+    return unicodedata.category(after) == "Lo" and _ends_in_virama(text, place, start)
 
 
 def _extends(character: str) -> bool:
@@ -45,6 +46,16 @@ def _extends(character: str) -> bool:
         or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
         or "\U000e0020" <= character <= "\U000e007f"  # tags
     )
+
+
+def _ends_in_virama(text: str, place: int, start: int) -> bool:
+    """Say whether the marks before a place have one among them that binds the next letter."""
+    for mark in reversed(text[max(start, place - _MOST_MARKS) : place]):
+        if unicodedata.combining(mark) == _VIRAMA:
+            return True
+        if not _extends(mark):
+            break
+    return False
 
 
 def _flag_letters(text: str, place: int, start: int) -> int:

@@ -25,6 +25,12 @@ _BROKEN = (
 """What pypdf raises about damaged files, beside its own errors."""
 _UNUSUAL = re.compile("[\ufb00-\ufb06\u2e80-\u2fd5]")
 _DEEPEST = 6
+_NO_TITLE = re.compile(
+    r"untitled.*|microsoft (?:word|excel|powerpoint) - .*|(?:document|文档|幻灯片) ?\d*"
+    r"|.*\.(?:docx?|xlsx?|pptx?|wps|tex|dvi|indd|qxd|pdf)",
+    re.IGNORECASE,
+)
+"""What programs write where nobody gave a title."""
 
 
 def read_pdf(path: Path, name: str) -> Content:
@@ -109,7 +115,8 @@ def _content(
                 outline.heading(level, text)
             else:
                 outline.text(text)
-    title, blocks = outline.finish(metadata.pop("title", None))
+    given = metadata.pop("title", None)
+    title, blocks = outline.finish(None if given is None or _NO_TITLE.fullmatch(given) else given)
     return Content(title, blocks, {**metadata, "pages": len(texts)})
 
 

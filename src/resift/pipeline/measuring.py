@@ -15,8 +15,11 @@ import numpy as np
 
 from resift.errors import InputError
 from resift.evaluation.significance import sign_flip_test
+from resift.pipeline.blending import blend, check_blend
+from resift.pipeline.request import Request
 from resift.pipeline.reranking import Reranking
-from resift.pipeline.searching import Asked
+from resift.pipeline.searching import Asked, Searching
+from resift.retrieval.protocols import Hit
 
 Relevant: TypeAlias = Collection[str] | Mapping[str, float]
 """Ids of documents, or of passages (`DOCUMENT#PLACE`); a mapping has their grades."""
@@ -33,6 +36,7 @@ class Measured:
     Attributes:
         stage: a store, `fusion` or `rerank`.
         depth: passages that were reranked; None for the stages before.
+        blend: the share of the reranker in the order; 1 is the reranker alone.
         ndcg: nDCG@10, the mean over the questions.
         mrr: MRR@10.
         recall: share of what is relevant that is among all that the stage found, not the first ten alone.
@@ -43,12 +47,18 @@ class Measured:
 
     stage: str
     depth: int | None
+    blend: float | None
     ndcg: float
     mrr: float
     recall: float
     change: float | None
     p: float | None
     seconds: float
+
+    @property
+    def name(self) -> str:
+        """The stage with its depth and its blend."""
+        return self.stage if self.depth is None else f"rerank {self.depth}, blend {self.blend:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +76,33 @@ class Measurement:
     unknown: int
 
     @property
-    def best_depth(self) -> int:
-        """The smallest depth that no deeper one beats by more than 0.005 of nDCG@10; 0: do not rerank."""
+    def best(self) -> Measured:
+        """The smallest depth that no deeper one beats by more than 0.005 of nDCG@10, with its best blend.
+
+        It is the first stage's last list where that is enough: then do not rerank.
+        """
         first = [row for row in self.rows if row.depth is None][-1]
-        curve = [(0, first.ndcg), *((row.depth, row.ndcg) for row in self.rows if row.depth is not None)]
-        return next(depth for i, (depth, ndcg) in enumerate(curve) if max(v for _, v in curve[i:]) <= ndcg + _ENOUGH)
+        levels = [first]
+        for depth in sorted({row.depth for row in self.rows if row.depth is not None}):
+            levels.append(max((row for row in self.rows if row.depth == depth), key=lambda row: row.ndcg))
+        return next(row for i, row in enumerate(levels) if max(one.ndcg for one in levels[i:]) <= row.ndcg + _ENOUGH)
+
+    @property
+    def best_depth(self) -> int:
+        """The depth of the best; 0 where reranking is not worth it."""
+        depth = self.best.depth
+        return 0 if depth is None else depth
 
     def __str__(self) -> str:
         """Return a table and what follows from it."""
-        lines = [f"{'':14} {'nDCG@10':>8} {'MRR@10':>8} {'recall':>8} {'change':>8} {'p':>7} {'ms':>8}"]
+        lines = [f"{'':24} {'nDCG@10':>8} {'MRR@10':>8} {'recall':>8} {'change':>8} {'p':>7} {'ms':>8}"]
         for row in self.rows:
-            name = row.stage if row.depth is None else f"rerank {row.depth}"
             change = "" if row.change is None else f"{row.change:+.4f}"
             p = "" if row.p is None else f"{row.p:.3f}"
             values = f"{row.ndcg:8.4f} {row.mrr:8.4f} {row.recall:8.4f}"
-            lines.append(f"{name:14} {values} {change:>8} {p:>7} {row.seconds * 1000:8.1f}")
+            lines.append(f"{row.name:24} {values} {change:>8} {p:>7} {row.seconds * 1000:8.1f}")
         unknown = f"; {self.unknown} relevant ids are not in the pipeline" if self.unknown else ""
-        lines.append(f"{self.questions} questions; best depth: {self.best_depth}{unknown}")
+        lines.append(f"{self.questions} questions; best depth: {self.best_depth} ({self.best.name}){unknown}")
         return "\n".join(lines)
 
 
@@ -116,7 +136,15 @@ class Measuring:
         self._by_passage = by_passage
         self._first: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
 
-    def row(self, stage: str, depth: int | None, orders: Sequence[Sequence[int]], seconds: float) -> Measured:
+    def row(
+        self,
+        stage: str,
+        orders: Sequence[Sequence[int]],
+        seconds: float,
+        *,
+        depth: int | None = None,
+        blend: float | None = None,
+    ) -> Measured:
         """Return the figures of one list for each question; the last one without a depth is what depths change."""
         names = [self._names(asked, order) for asked, order in zip(self._asked, orders, strict=True)]
         pairs = list(zip(names, self._grades, strict=True))
@@ -130,6 +158,7 @@ class Measuring:
         return Measured(
             stage=stage,
             depth=depth,
+            blend=blend,
             ndcg=float(np.mean(values)),
             mrr=float(np.mean([reciprocal_rank(found, grades) for found, grades in pairs])),
             recall=float(np.mean([len(grades.keys() & set(found)) / len(grades) for found, grades in pairs])),
@@ -146,14 +175,20 @@ class Measuring:
 
 
 def measure(
-    asked: Sequence[Asked],
-    grades: Sequence[Mapping[str, float]],
+    questions: Iterable[str],
+    relevant: Iterable[Relevant],
     *,
+    searching: Searching,
+    request: Request,
     depths: Sequence[int],
+    blends: Sequence[float],
     reranking: Reranking | None,
     known: Callable[[Sequence[str]], Collection[str]],
 ) -> Measurement:
-    """Measure questions whose first stage has run; `known` says which ids of documents are there."""
+    """Measure questions; `known` says which ids of documents are there."""
+    texts, grades = checked(questions, relevant)
+    for share in blends:
+        check_blend(share)
     names = sorted({name for one in grades for name in one})
     by_document = sorted(known(names))
     parents = known([name.rpartition("#")[0] for name in names])
@@ -162,43 +197,54 @@ def measure(
         raise InputError(
             f"relevant has ids of documents ({by_document[0]!r}) and of passages ({by_passage[0]!r}), expected one kind"
         )
+    asked = searching.first_stage(texts, request)
     measuring = Measuring(asked, grades, by_passage=bool(by_passage))
     rows, spent = [], 0.0
     for name in [stage.name for stage in asked[0].stages if stage.name not in ("where", "read")]:
         orders = [one.found_by(name) for one in asked]
         took = sum(stage.seconds for one in asked for stage in one.stages if stage.name == name) / len(asked)
         spent += took
-        rows.append(measuring.row(name, None, orders, spent if name == "fusion" else took))
+        rows.append(measuring.row(name, orders, spent if name == "fusion" else took))
     spent += sum(stage.seconds for one in asked for stage in one.stages if stage.name in ("where", "read")) / len(asked)
     if reranking is not None:
-        rows += _reranked(asked, measuring, depths, reranking, spent)
+        rows += _reranked(asked, measuring, depths=depths, blends=blends, reranking=reranking, spent=spent)
     return Measurement(rows, len(asked), len(names) - len(by_document) - len(by_passage))
 
 
 def _reranked(
-    asked: Sequence[Asked], measuring: Measuring, depths: Sequence[int], reranking: Reranking, spent: float
+    asked: Sequence[Asked],
+    measuring: Measuring,
+    *,
+    depths: Sequence[int],
+    blends: Sequence[float],
+    reranking: Reranking,
+    spent: float,
 ) -> list[Measured]:
     """Rerank slice by slice, from each depth to the next, so that every passage is scored once and each depth timed."""
     reranking.warm_up()
     rows = []
-    scores: list[dict[int, float]] = [{} for _ in asked]
+    scored: list[list[Hit]] = [[] for _ in asked]
     above = 0
     for depth in sorted(set(depths)):
         started = time.perf_counter()
         slices = [one.order[above:depth] for one in asked]
         texts = [[one.rows[n].passage.full_text for n in some] for one, some in zip(asked, slices, strict=True)]
         rankings = reranking.rank([one.text for one in asked], texts)
-        for known, some, ranking in zip(scores, slices, rankings, strict=True):
-            known.update({some[hit.index]: hit.score for hit in ranking if hit.error is None and not hit.pending})
+        for hits, some, ranking in zip(scored, slices, rankings, strict=True):
+            hits += [Hit(some[one.index], one.score) for one in ranking if one.error is None and not one.pending]
         spent += (time.perf_counter() - started) / len(asked)
-        # Python's sort keeps the first stage's order of what has the same score, or none.
-        orders = [
-            sorted(one.order, key=lambda number, known=known: -known.get(number, -math.inf))  # type: ignore[misc]
-            for one, known in zip(asked, scores, strict=True)
-        ]
-        rows.append(measuring.row("rerank", depth, orders, spent))
+        for share in sorted(set(blends)):
+            orders = [_order(one, hits, depth, share) for one, hits in zip(asked, scored, strict=True)]
+            rows.append(measuring.row("rerank", orders, spent, depth=depth, blend=share))
         above = depth
     return rows
+
+
+def _order(asked: Asked, hits: Sequence[Hit], depth: int, share: float) -> list[int]:
+    first = {number: asked.scores[number][asked.last[number]] for number in asked.order[:depth]}
+    best = [int(hit.id) for hit in blend(hits, first, share)]
+    known = set(best)
+    return best + [number for number in asked.order if number not in known]
 
 
 def ndcg(found: Sequence[str], grades: Mapping[str, float]) -> float:

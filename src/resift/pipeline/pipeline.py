@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -10,14 +9,15 @@ from resift.closing import Closing
 from resift.documents import Chunking, Columns
 from resift.errors import InputError
 from resift.pipeline import config as configuration
-from resift.pipeline.creating import EncoderSpec, make_config, prepare_folder
+from resift.pipeline.blending import usual_share
+from resift.pipeline.creating import EncoderSpec, begin, make_config
 from resift.pipeline.entries import Addable
 from resift.pipeline.filters import Where
 from resift.pipeline.indexing import Indexing, Progress
-from resift.pipeline.measuring import Measurement, Relevant, checked, measure
+from resift.pipeline.measuring import Measurement, Relevant, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_explain, check_queries
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -67,6 +67,7 @@ class Pipeline(Closing):
         """
         self._max_depth = check_depth(max_depth)
         self._reranking = Reranking(reranker)
+        self._share = usual_share(reranker)
         self._opened = open_folder(
             Path(folder), writable=writable, encoder=encoder, own=own_stores or {}, token=milvus_token
         )
@@ -108,12 +109,11 @@ class Pipeline(Closing):
                 vectors of the embedded model stand beside bm25.
             weights: of the stores in the fusion, 1 where none is named; None: 0.3 for these vectors.
             reranker: as of `Pipeline`, and like the next two not kept in the folder.
-            milvus_token: as of `Pipeline`.
-            max_depth: as of `Pipeline`.
+            milvus_token: see there.
+            max_depth: see there.
 
         Raises InputError where there is a pipeline already, or anything else.
         """
-        place = Path(folder)
         config = make_config(
             stores=stores,
             encoder=encoder,
@@ -127,14 +127,12 @@ class Pipeline(Closing):
             fusion=fusion,
             weights=weights,
         )
-        prepare_folder(place)
-        configuration.write(place, config)
-        given = encoder if config.encoder is None else None
+        place = begin(Path(folder), config)
         try:
             return cls(
                 place,
                 reranker=reranker,
-                encoder=given,
+                encoder=encoder if config.encoder is None else None,
                 own_stores=own_stores,
                 milvus_token=milvus_token,
                 max_depth=max_depth,
@@ -203,6 +201,7 @@ class Pipeline(Closing):
         where: Where | None = None,
         rerank: bool = True,
         threshold: float | None = None,
+        blend: float | None = None,
         per_document: int | None = None,
         context: int = 0,
         explain: bool | int = False,
@@ -221,6 +220,8 @@ class Pipeline(Closing):
                 `resift.pipeline.filters`.
             rerank: False for the order of the first stage.
             threshold: leave out what has a lower score of the last stage.
+            blend: the reranker's share in the order of what is reranked, the rest is the first stage's; None for 1, or
+                for 0.5 with the embedded model: `resift.pipeline.blending` says why.
             per_document: passages of one document that are returned at most.
             context: neighbours on each side whose text is given with each passage.
             explain: True, or for how many of the first passages the reranker says what each sentence did.
@@ -236,6 +237,7 @@ class Pipeline(Closing):
             where=where,
             rerank=rerank,
             threshold=threshold,
+            blend=blend,
             per_document=per_document,
             context=context,
             explain=explain,
@@ -254,6 +256,7 @@ class Pipeline(Closing):
         where: Where | None = None,
         rerank: bool = True,
         threshold: float | None = None,
+        blend: float | None = None,
         per_document: int | None = None,
         context: int = 0,
         explain: bool | int = False,
@@ -265,13 +268,13 @@ class Pipeline(Closing):
         texts = as_list(queries, "queries")
         check_queries(texts)
         reranking = self._reranking if rerank and depth > 0 and self._reranking.on else None
-        check_explain(explain, reranking is not None)
         request = Request(
             top_k=top_k,
             recall=recall,
             depth=capped(depth, self._max_depth) if reranking is not None else 0,
             where=where,
             threshold=threshold,
+            blend=self._share if blend is None else blend,
             per_document=per_document,
             context=context,
             explain=top_k if explain is True else int(explain),
@@ -291,6 +294,7 @@ class Pipeline(Closing):
         where: Where | None = None,
         rerank: bool = True,
         threshold: float | None = None,
+        blend: float | None = None,
         per_document: int | None = None,
         context: int = 0,
         explain: bool | int = False,
@@ -308,6 +312,7 @@ class Pipeline(Closing):
             where=where,
             rerank=rerank,
             threshold=threshold,
+            blend=blend,
             per_document=per_document,
             context=context,
             explain=explain,
@@ -322,6 +327,7 @@ class Pipeline(Closing):
         relevant: Iterable[Relevant],
         *,
         depths: Sequence[int] = (5, 10, 20, 50, 100),
+        blends: Sequence[float] | None = None,
         recall: int = 100,
         where: Where | None = None,
         stores: Sequence[str] | None = None,
@@ -334,30 +340,27 @@ class Pipeline(Closing):
             questions: texts; a few hundred tell small differences from chance.
             relevant: for each question the ids of its documents, or of its passages; a mapping has grades.
             depths: that are compared; every passage is scored once.
+            blends: that are compared; None for the usual one and 1.
             recall: as of `search`, as are the others.
             where: see there.
             stores: see there.
             fusion: see there.
             weights: see there.
         """
-        texts, grades = checked(questions, relevant)
-        most = max(depths, default=0)
-        request = Request(
-            top_k=0, recall=recall, depth=most, where=where, stores=stores, fusion=fusion, weights=weights
-        )
-        opened = self._opened
         return measure(
-            opened.searching.first_stage(texts, request),
-            grades,
+            questions,
+            relevant,
+            searching=self._opened.searching,
+            request=Request(0, recall, max(depths, default=0), where, stores=stores, fusion=fusion, weights=weights),
             depths=depths,
+            blends=(self._share, 1.0) if blends is None else blends,
             reranking=self._reranking if self._reranking.on else None,
-            known=lambda names: opened.truth.known(names).keys(),
+            known=self._opened.truth.known,
         )
 
     def warm_up(self) -> None:
         """Load the reranker now instead of with the first search."""
-        if self._reranking.on:
-            self._reranking.warm_up()
+        self._reranking.warm_up()
 
     @property
     def folder(self) -> Path:
@@ -383,9 +386,10 @@ class Pipeline(Closing):
 
     def close(self) -> None:
         """Save what is not saved yet, and release files and models; a reranker that was given stays open."""
-        with ExitStack() as rest:
-            rest.callback(self._reranking.close)
+        try:
             self._opened.close()
+        finally:
+            self._reranking.close()
 
     def _writing(self) -> Indexing:
         if self._opened.indexing is None:

@@ -17,7 +17,8 @@ class FoundPassage:
         fields: the document's metadata.
         source: where the document came from.
         score: that of the last stage which saw it, named by `stage`: see there before comparing.
-        stage: `rerank`; `fusion` or the only store for what was not reranked.
+        stage: `rerank`; `fusion` or the only store for what was not reranked. Where a blend made the order of what was
+            reranked, that is in `scores` and `ranks`, too.
         scores: by stage.
         ranks: its place in each stage's own list, from 1.
         truncated: the reranker did not read all of it.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resift.errors import InputError, ResiftWarning
+from resift.pipeline.blending import check_blend
 from resift.pipeline.filters import Where, compiled
 from resift.pipeline.fusing import check_fusion
 
@@ -25,6 +26,7 @@ class Request:
     per_document: int | None = None
     context: int = 0
     explain: int = 0
+    blend: float = 1.0
     stores: Sequence[str] | None = None
     fusion: str | None = None
     weights: Mapping[str, float] | None = None
@@ -35,6 +37,7 @@ class Request:
             _whole(name, getattr(self, name), least)
         if self.per_document is not None:
             _whole("per_document", self.per_document, 1)
+        check_blend(self.blend)
         threshold = self.threshold
         if threshold is not None and (not isinstance(threshold, int | float) or math.isnan(threshold)):
             raise InputError(f"threshold is {threshold!r}, expected a number")
@@ -51,12 +54,6 @@ def check_queries(queries: Sequence[object]) -> None:
     for place, query in enumerate(queries):
         if not isinstance(query, str):
             raise InputError(f"query {place} is {type(query).__name__}, expected a text")
-
-
-def check_explain(explain: int, reranked: bool) -> None:
-    """Raise InputError for explanations of a search that reranks nothing."""
-    if explain and not reranked:
-        raise InputError("explain is for reranked passages, and nothing is reranked", hint="search with explain=False")
 
 
 def check_depth(most: int) -> int:

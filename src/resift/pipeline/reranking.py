@@ -62,8 +62,8 @@ class Reranking(Closing):
         return explain(query, text)  # type: ignore[no-any-return]
 
     def warm_up(self) -> None:
-        """Load the model now."""
-        ranker = self._ranker()
+        """Load the model now, where there is any."""
+        ranker = self._ranker() if self.on else None
         if isinstance(ranker, Reranker):
             ranker.score([("warm", "up")])
 

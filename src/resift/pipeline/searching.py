@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from resift.documents import Chunking, Passage
 from resift.errors import InputError
+from resift.pipeline.blending import blend
 from resift.pipeline.config import Config
 from resift.pipeline.filters import Where
 from resift.pipeline.fusing import fuse
@@ -55,7 +56,8 @@ class Asked:
             number = int(hit.id)
             self.scores.setdefault(number, {})[stage] = hit.score
             self.ranks.setdefault(number, {})[stage] = rank
-            self.last[number] = stage
+            if stage != "blend":
+                self.last[number] = stage
 
     def found_by(self, stage: str) -> list[int]:
         """Return the passages that a stage found, its best first."""
@@ -82,7 +84,7 @@ class Searching:
             if spoken:
                 self.recall(spoken, request)
                 if reranking is not None:
-                    rerank(spoken, reranking, request.depth)
+                    rerank(spoken, reranking, request.depth, request.blend)
             results += [self._result(asked, request, reranking) for asked in some]
         return results
 
@@ -193,8 +195,11 @@ class Searching:
         )
 
 
-def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int) -> None:
-    """Put the first `depth` passages of each query in the reranker's order; the others stay behind them in theirs."""
+def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int, share: float) -> None:
+    """Put the first `depth` passages of each query in the reranker's order; the others stay behind them in theirs.
+
+    With a share below 1 the first stage's scores count in that order, too.
+    """
     with _timed(queries, "rerank") as found:
         heads = [asked.order[:depth] for asked in queries]
         texts = [
@@ -205,9 +210,14 @@ def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int) -> None:
         for asked, head, ranking in zip(queries, heads, rankings, strict=True):
             # A server may have no score for a document: it stays where the first stage put it, behind those that have.
             scored = [one for one in ranking if one.error is None and not one.pending]
-            asked.note("rerank", [Hit(head[one.index], float(one.score)) for one in scored])
+            before = {number: asked.scores[number][asked.last[number]] for number in head}
+            hits = [Hit(head[one.index], float(one.score)) for one in scored]
+            asked.note("rerank", hits)
             asked.cut = {head[one.index] for one in scored if one.truncated}
-            first = [head[one.index] for one in scored]
+            if share < 1:
+                hits = blend(hits, before, share)
+                asked.note("blend", hits)
+            first = [int(hit.id) for hit in hits]
             known = set(first)
             asked.order = first + [number for number in asked.order if number not in known]
             found.append(len(scored))

@@ -2,7 +2,7 @@
 
 | Name | Terms | nDCG@10, R@100 of XQuAD-R's Chinese sentences | of CMRC 2018's passages |
 |---|---|---|---|
-| `ngrams` (default) | character 4-grams of words, characters and pairs of CJK, in C++ | .848 .980 | .986 .999 |
+| `ngrams` (default) | character 4-grams of words, characters and pairs of CJK | .848 .980 | .986 .999 |
 | `words` | whole words; characters and pairs of CJK | .841 .979 | .985 .999 |
 | `jieba` | whole words; Chinese as jieba cuts it (extra `jieba`) | .822 .964 | .985 .997 |
 | `jieba+ngrams` | both | .848 .979 | .985 .999 |
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from resift import _native
 from resift.errors import InputError, MissingExtra
-from resift.retrieval.analyzer import analyze, analyze_words, fold, is_cjk, runs
+from resift.retrieval.analyzer import analyze, fold, is_cjk, runs
 from resift.types import Int64
 
 UInt64: TypeAlias = npt.NDArray[np.uint64]
@@ -47,12 +47,12 @@ class Analyzer(Protocol):
         """Return the keys of all texts one after the other, uint64, and how many each text has, int64 [n]."""
 
 
-class NgramAnalyzer:
-    """The terms of `analyzer.analyze`, without their strings."""
+class TextAnalyzer:
+    """The terms of `analyzer.analyze`, or of `analyze_words`, without their strings: in C++."""
 
-    name = "ngrams"
-
-    def __init__(self) -> None:
+    def __init__(self, *, whole_words: bool) -> None:
+        self.name = "words" if whole_words else "ngrams"
+        self._whole_words = whole_words
         self._kinds = np.zeros(_CODE_POINTS, np.uint8)
         self._filled = np.zeros(_CODE_POINTS // _PAGE, bool)
 
@@ -60,7 +60,7 @@ class NgramAnalyzer:
         """Return the keys of all texts one after the other, and how many each text has."""
         points, lengths = _code_points([fold(text) for text in texts])
         self._fill(points)
-        return _native.ngram_keys(points, lengths, self._kinds)
+        return _native.text_keys(points, lengths, self._kinds, whole_words=self._whole_words)
 
     def _fill(self, points: npt.NDArray[np.uint32]) -> None:
         """Look up the kinds of the characters around those that are met for the first time."""
@@ -96,11 +96,11 @@ class FunctionAnalyzer:
         if not all(isinstance(term, str) for term in new):
             raise InputError(f"the analyzer {self.name!r} returned something else than texts")
         fresh = dict(zip(new, _native.term_keys(*_code_points(new)).tolist(), strict=True))
-        found = {**known, **fresh} if len(known) + len(fresh) <= _MOST_REMEMBERED else None
-        if found is None:  # start over, with what this batch needs
-            found = {term: known[term] if term in known else fresh[term] for term in set(terms)}
-        self._known = found
-        return np.fromiter((found[term] for term in terms), np.uint64, len(terms)), lengths
+        if len(known) + len(fresh) > _MOST_REMEMBERED:  # start over, with what this batch needs
+            known = {term: known[term] for term in terms if term in known}
+            self._known = known
+        known.update(fresh)
+        return np.fromiter((known[term] for term in terms), np.uint64, len(terms)), lengths
 
 
 class JiebaAnalyzer(FunctionAnalyzer):
@@ -163,8 +163,8 @@ AnalyzerSpec: TypeAlias = str | Analyzer | Callable[[str], Iterable[str]]
 """A name of the table above, `jieba:FILE` with words of your own, an analyzer, or a function: text -> its terms."""
 
 NAMED: dict[str, Callable[[], Analyzer]] = {
-    "ngrams": NgramAnalyzer,
-    "words": lambda: FunctionAnalyzer(analyze_words, name="words"),
+    "ngrams": lambda: TextAnalyzer(whole_words=False),
+    "words": lambda: TextAnalyzer(whole_words=True),
     "jieba": JiebaAnalyzer,
     "jieba+ngrams": lambda: JiebaAnalyzer(ngrams=True),
 }
@@ -194,7 +194,7 @@ def _code_points(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Int64]:
 
 
 def _kind(code: int) -> int:
-    """Return what a code point is to n-grams: native/lexical/terms.h has the numbers."""
+    """Return what a code point is to terms: native/lexical/terms.h has the numbers."""
     character = chr(code)
     category = unicodedata.category(character)
     if category == "Cf":

@@ -81,9 +81,9 @@ class FaissIndex(Closing):
             dimension: of the caller's own vectors.
             kind: `flat` (the default), `hnsw` or `ivf`; see `resift.retrieval.faiss_base.Layout` for it and the others.
             storage: `fp32` (the default), `fp16` or `int8`.
-            m: of `hnsw`: 24.
+            m: of `hnsw`: 32.
             ef_construction: of `hnsw`: 100.
-            ef_search: of `hnsw`: 64.
+            ef_search: of `hnsw`: 128.
             nlist: of `ivf`; chosen from the number of vectors.
             nprobe: of `ivf`; chosen from the number of lists.
             buffer: vectors that are compared one by one before there is a FAISS index: 4096.

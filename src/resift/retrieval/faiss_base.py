@@ -35,15 +35,15 @@ class Layout:
         ef_construction: candidates while the graph grows.
         ef_search: candidates while it is searched.
         nlist: lists; None for 4 sqrt(vectors), and chosen again when there are four times as many vectors.
-        nprobe: lists that are looked into; None for a sixteenth of them, at least 8.
+        nprobe: lists that are looked into; None for an eighth of them, at least 8.
         buffer: vectors from which on there is a FAISS index; with fewer, and the latest ones, all are compared.
     """
 
     kind: Kind = "flat"
     storage: Storage = "fp32"
-    m: int = 24
+    m: int = 32
     ef_construction: int = 100
-    ef_search: int = 64
+    ef_search: int = 128
     nlist: int | None = None
     nprobe: int | None = None
     buffer: int = 4096

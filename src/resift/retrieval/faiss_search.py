@@ -76,7 +76,7 @@ class _Asker:
             nprobe = index.nlist if self.exhaustive else self._nprobe(fetch)
             parameters = faiss.SearchParametersIVF(nprobe=nprobe, **selected)
         elif layout.kind == "hnsw" and not self.exhaustive:
-            wanted = max(layout.ef_search, fetch)
+            wanted = max(layout.ef_search, 2 * fetch)
             parameters = faiss.SearchParametersHNSW(efSearch=math.ceil(wanted / self.share), **selected)
         else:
             parameters = faiss.SearchParameters(**selected)
@@ -87,7 +87,7 @@ class _Asker:
     def _nprobe(self, fetch: int) -> int:
         """Return how many lists to look into: more where a filter leaves little in each, or much is wanted."""
         lists = int(self.index.nlist)
-        wanted = max(8, lists // 16) if self.layout.nprobe is None else self.layout.nprobe
+        wanted = max(8, lists // 8) if self.layout.nprobe is None else self.layout.nprobe
         filling = math.ceil(2 * fetch * lists / self.count)
         return min(lists, max(math.ceil(wanted / self.share), filling))
 

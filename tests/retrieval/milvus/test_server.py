@@ -75,6 +75,19 @@ def test_a_server_that_is_gone(server: Server, encoder: Grams) -> None:
         MilvusIndex.open(server.url, encoder=encoder, timeout=0.5)
 
 
+def test_a_password_in_the_url_is_in_no_message(server: Server, encoder: Grams) -> None:
+    address = server.url.replace("//", "//root:pass@word@")
+    with MilvusIndex.open(address, encoder=encoder) as index:
+        assert len(index) == 0
+        with pytest.raises(InputError, match=server.url) as caught:
+            MilvusIndex.open(address, encoder=encoder, metric="COSINE")
+        assert "word" not in str(caught.value)
+    server.stop()
+    with pytest.raises(Unavailable, match=server.url) as gone:
+        MilvusIndex.open(address, encoder=encoder, timeout=0.5)
+    assert "word" not in str(gone.value)
+
+
 def test_the_token_is_sent(server: Server, encoder: Grams, monkeypatch: pytest.MonkeyPatch) -> None:
     """Milvus Lite asks for none, so this sees only that pymilvus gets it."""
     import pymilvus

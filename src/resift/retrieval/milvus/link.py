@@ -27,6 +27,8 @@ from resift.errors import (
 
 _URL = re.compile(r"(?:https?|tcp)://|unix:")
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d{2,5}")
+_PASSWORD = re.compile(r"//[^/]*@")
+"""User and password in a URL, which no message repeats."""
 _NOISY = ("pymilvus.decorators", "pymilvus.client.connection_manager", "milvus_lite.server_manager")
 """Loggers that print a traceback for each error that they also raise."""
 _ASKING: ContextVar[list[logging.LogRecord] | None] = ContextVar("_ASKING", default=None)
@@ -158,8 +160,9 @@ def connect(where: str | Path, *, token: str | None, database: str | None, timeo
     pymilvus = _pymilvus()
     named: dict[str, Any] = {"db_name": database or "", "timeout": timeout, "dedicated": True}
     if isinstance(where, str) and _URL.match(where):
-        with _quietly(), _translated(where):
-            return Link(pymilvus.MilvusClient(where, token=token or "", **named), where=where, timeout=timeout)
+        shown = _PASSWORD.sub("//", where)
+        with _quietly(), _translated(shown):
+            return Link(pymilvus.MilvusClient(where, token=token or "", **named), where=shown, timeout=timeout)
     if token is not None:
         raise InputError("token is for a server, and Milvus Lite has none", hint="give the server's URL")
     folder = _lite_folder(where)

@@ -1,6 +1,7 @@
 #include "lexical/postings.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <queue>

@@ -10,7 +10,6 @@ namespace {
 constexpr std::size_t kBlock = 32;
 constexpr std::int64_t kLong = 2048;   // before a list of so many documents, it pays to find out who may be left out
 constexpr std::int64_t kSparse = 32;  // a list this much longer than there are candidates is searched, not walked
-constexpr float kSlack = 0.9999f;     // of what is wanted: more than rounding takes from sums of hundreds of terms
 
 // One list into the sums. Quotients of a block are taken together, which compilers make vectors of.
 template <class Count>
@@ -65,14 +64,18 @@ void probe(const PostingsView& view, std::int64_t row, float weight, const float
   }
 }
 
+// More than rounding takes from a sum of so many terms, as a share of it.
+float slack_of(std::int64_t terms) { return 1e-5f + 2.4e-7f * static_cast<float>(terms); }
+
 // The most that the terms from each one on can add to a document.
 std::vector<float> bounds_of(const PostingsView& view, const LexicalQuery& query) {
+  const float more = 1 + slack_of(query.terms);
   std::vector<float> rest(static_cast<std::size_t>(query.terms) + 1, 0.0f);
   for (std::int64_t i = query.terms - 1; i >= 0; --i) {
     float bound = 0;
     if (query.rows[i] >= 0) {
       const float peak = static_cast<float>(view.peaks[static_cast<std::size_t>(query.rows[i])]);
-      bound = query.weights[i] * (peak / (peak + query.least_norm));
+      bound = query.weights[i] * (peak / (peak + query.least_norm)) * more;
     }
     rest[static_cast<std::size_t>(i)] = rest[static_cast<std::size_t>(i) + 1] + bound;
   }
@@ -125,7 +128,7 @@ FoundSlots search_postings(const PostingsView& view, const float* norms, std::in
   memory.assign(static_cast<std::size_t>(documents), 0.0f);
   float* sums = memory.data();
   constexpr float kSome = std::numeric_limits<float>::min();
-  const float least = query.least * kSlack;
+  const float least = query.least * (1 - slack_of(query.terms));
   const std::vector<float> rest = bounds_of(view, query);
 
   // A document can be left out once its sum and the most that the rest can add are below what is wanted. As long as

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from resift.text.grams import GramTable
 from resift.text.matching import IDF_STEP, slots
+from resift.text.sounds import SIZE, SoundTable
 
 
 def shares(values: list[NDArray[np.uint64]]) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
@@ -43,7 +44,9 @@ def main() -> None:
     arguments = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     cut, texts, rng = GramTable(tokenizer), Texts(arguments.texts), np.random.default_rng(0)
+    sound = SoundTable(cut.characters)
     table = np.full(arguments.slots, arguments.rarest)
+    sounds = np.full(SIZE, arguments.rarest)
     tokens = np.full(tokenizer.get_vocab_size(), arguments.rarest)
     lengths = np.diff(texts.offsets)
     kind = np.zeros(len(texts), np.int8)
@@ -61,10 +64,12 @@ def main() -> None:
             keys, share = keys[share > arguments.rarest], share[share > arguments.rarest]
             for slot in slots(keys, arguments.slots):
                 np.maximum.at(table, slot, share)
+        keys, share = shares([sound(texts[i]).astype(np.uint64) for i in mine])
+        np.maximum.at(sounds, keys.astype(np.int64), share)
         keys, share = shares([texts[i].astype(np.uint64) for i in mine])
         np.maximum.at(tokens, keys.astype(np.int64), share)
         print(language, len(mine), f"slots in use {np.mean(table > arguments.rarest):.3f}", flush=True)
-    np.savez(arguments.out, gram_idf=quantised(table), token_idf=quantised(tokens))
+    np.savez(arguments.out, gram_idf=quantised(table), token_idf=quantised(tokens), sound_idf=quantised(sounds))
 
 
 if __name__ == "__main__":

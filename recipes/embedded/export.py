@@ -1,4 +1,4 @@
-"""Stage 8: the model's folder: `config.json`, `model.safetensors`, `matching.safetensors`, `tokenizer.json`.
+"""Stage 11: the model's folder: config, weights, match tables, token vectors (the embedder's too), tokenizer.
 
 Without `--network` the residual is that of a fresh network, 0: a valid model that scores with the prior alone.
 """
@@ -16,6 +16,8 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from train_prior import tables
+
+from resift.text.matching import VERSION
 
 
 def main() -> None:
@@ -48,6 +50,8 @@ def main() -> None:
         config = bert_config(vocabulary=tokenizer.get_vocab_size(), layers=arguments.layers)
         state = Network(config).state_dict()
     arrays = tables(arguments.idf, arguments.vectors) | prior
+    shared = {name: arrays.pop(name) for name in ("vectors", "scales")}
+    save_arrays(shared, arguments.out / "embedder.safetensors")
     save_arrays(arrays, arguments.out / "matching.safetensors")
     for name in ("classifier.weight", "classifier.bias"):
         state[name] = state[name] * arguments.scale
@@ -55,7 +59,7 @@ def main() -> None:
     save_file(state, arguments.out / "model.safetensors", metadata={"format": "pt"})
     written = config.to_dict() | {
         "architectures": ["BertForSequenceClassification"],
-        "resift": {"matching": {"version": 1, "file": "matching.safetensors"}},
+        "resift": {"matching": {"version": VERSION, "file": "matching.safetensors", "vectors": "embedder.safetensors"}},
     }
     for key in ("transformers_version", "_name_or_path", "dtype", "torch_dtype"):
         written.pop(key, None)

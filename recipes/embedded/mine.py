@@ -1,4 +1,4 @@
-"""Stage 5: questions with the texts that answer them and the texts that BM25 confuses with those.
+"""Stage 8: questions with the texts that answer them and the texts that BM25 confuses with those.
 
 Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 40]
 (-1 pads), positives (the first so many candidates), kind, language of the candidates, held_out, gold (a real
@@ -29,6 +29,7 @@ from resift.text.grams import GramTable
 PASSAGE, SENTENCE, HEADING, CROSS, CROSS_SENTENCE = range(5)
 WIDTH = 40
 SENTENCE_END = re.compile(r"(?<=[。！？!?।؟])\s*|(?<=[.])\s+(?=\S)|\n+")
+HELD_OUT_BUCKETS = 280  # questions of articles in these buckets (of 1000) are for the prior, not for the vectors
 CAPS = {"jaquad": 7000, "medquad": 2500, "csl": 1200}
 
 
@@ -108,7 +109,7 @@ class Miner:
         self.tokenizer, self.cut = tokenizer, GramTable(tokenizer)
         self.rng = random.Random(seed)
         self.ids: list[NDArray[np.uint16]] = []
-        self.rows: list[tuple[list[int], int, int, int, bool]] = []  # query and candidates, positives, ...
+        self.rows: list[tuple[list[int], int, int, int, int]] = []  # query and candidates, positives, kind, ...
         self.gold = 0  # the first so many rows are real questions
 
     def encode(self, texts: list[str], limit: int) -> list[NDArray[np.int64]]:
@@ -122,8 +123,8 @@ class Miner:
         self.ids += [t.astype(np.uint16) for t in tokens]
         return first
 
-    def mine(self, pool: Pool, asked: list[tuple[str, str, list[int], int, bool]], language: str, limit: int) -> None:
-        """Add a list per question (query, the same query in the pool's language, positives, kind, held out)."""
+    def mine(self, pool: Pool, asked: list[tuple[str, str, list[int], int, int]], language: str, limit: int) -> None:
+        """Add a list per question (query, the same query in the pool's language, positives, kind, bucket)."""
         if len(pool.texts) < 30 or not asked:
             return
         texts = self.encode(pool.texts, limit)
@@ -132,14 +133,14 @@ class Miner:
         owner = np.array(pool.owner)
         query_first = self.store(self.encode([a[0] for a in asked], 64))
         tops = index.top(self.encode([a[1] for a in asked], 64), WIDTH + 8)
-        for number, ((_, _, positives, kind, held_out), top) in enumerate(zip(asked, tops, strict=True)):
+        for number, ((_, _, positives, kind, bucket), top) in enumerate(zip(asked, tops, strict=True)):
             mine = {int(owner[p]) for p in positives}
             # All of the first, none drawn: a sample would teach that what BM25 ranks high is a negative.
             negatives = [int(t) for t in top if int(owner[t]) not in mine]
             chosen = positives[:7] + negatives[: WIDTH - min(len(positives), 7)]
             row = [query_first + number, *(first + c for c in chosen)]
             code = MAIN.index(language) if language in MAIN else len(MAIN)
-            self.rows.append((row, min(len(positives), 7), kind, code, held_out))
+            self.rows.append((row, min(len(positives), 7), kind, code, bucket))
         print(language, len(pool.texts), "texts", len(asked), "questions", flush=True)
 
     def save(self, path: Path) -> None:
@@ -157,7 +158,8 @@ class Miner:
             positives=np.array([r[1] for r in self.rows], np.int8),
             kind=np.array([r[2] for r in self.rows], np.int8),
             language=np.array([r[3] for r in self.rows], np.int8),
-            held_out=np.array([r[4] for r in self.rows], np.bool_),
+            held_out=np.array([r[4] < 80 for r in self.rows], np.bool_),
+            bucket=np.array([r[4] for r in self.rows], np.int16),
             gold=np.arange(len(self.rows)) < self.gold,
         )
 
@@ -173,48 +175,73 @@ def distractors(folder: Path, rng: random.Random, count: int) -> dict[str, list[
     return {language: rng.sample(texts, min(count, len(texts))) for language, texts in found.items()}
 
 
-def is_held_out(title: str, share: float = 0.08) -> bool:
-    """Hold out whole articles."""
-    return zlib.crc32(title.encode()) % 1000 < 1000 * share
+def bucket_of(title: str) -> int:
+    """Return the bucket of an article, 0 to 999: whole articles are held out."""
+    return zlib.crc32(title.encode()) % 1000
 
 
-def gold_lists(miner: Miner, folder: Path) -> None:
-    """Mine for the real questions: passages, sentences, and across languages."""
-    others = distractors(folder, miner.rng, 1500)
+def read_gold(folder: Path) -> dict[str, list[corpus.Gold]]:
+    """Return the passages with questions by language, of large sources a part."""
     rows: dict[str, list[corpus.Gold]] = defaultdict(list)
     used: dict[str, int] = defaultdict(int)
     for row in corpus.gold(folder):
         used[row.source] += len(row.questions)
         if used[row.source] <= CAPS.get(row.source, 10**9):
             rows[row.language].append(row)
-    for language, golds in sorted(rows.items()):
-        passages, parts = Pool(), Pool()
-        by_passage, by_sentence = [], []
-        for owner, row in enumerate(golds):
-            target = passages.add(row.passage, owner)
-            cut = [parts.add(s, owner) for s in sentences(row.passage, language)]
-            held_out = is_held_out(row.title or row.passage)
-            own = {q for x, q in row.questions if x == language}
-            in_language = next(iter(own), None)
-            for x, question in row.questions:
-                kind = PASSAGE if x == language else CROSS
-                same = question if x == language else in_language or question
-                by_passage.append((question, same, [target], kind, held_out))
-                if row.source != "csl" and cut and (kind == PASSAGE or miner.rng.random() < 0.5):
-                    kind = SENTENCE if kind == PASSAGE else CROSS_SENTENCE
-                    by_sentence.append((question, same, cut, kind, held_out))
-        for n, text in enumerate(others.get(language, [])):
-            passages.add(text, -1 - n)
-            for sentence in sentences(text, language)[:3]:
-                parts.add(sentence, -1 - n)
-        miner.mine(passages, by_passage, language, 256)
-        miner.mine(parts, by_sentence, language, 96)
+    return rows
+
+
+def gold_lists(miner: Miner, folder: Path) -> None:
+    """Mine for the real questions: passages, sentences, and across languages, among all there is in the language."""
+    others = distractors(folder, miner.rng, 1500)
+    for language, golds in sorted(read_gold(folder).items()):
+        mine_gold(miner, golds, language, others.get(language, []))
+
+
+def narrow_lists(miner: Miner, folder: Path, articles: int) -> None:
+    """Mine as candidates of a search are: few articles, on a topic each, none that the vectors have seen."""
+    for language, golds in sorted(read_gold(folder).items()):
+        of_article: dict[str, list[corpus.Gold]] = defaultdict(list)
+        for row in golds:
+            if bucket_of(row.title or row.passage) < HELD_OUT_BUCKETS:
+                of_article[row.title or row.passage].append(row)
+        # Neighbours in the source are of one kind; held-out articles stay among themselves.
+        for held_out in (True, False):
+            names = [name for name in of_article if (bucket_of(name) < 80) == held_out]
+            for at in range(0, len(names), articles):
+                some = [row for name in names[at : at + articles] for row in of_article[name]]
+                mine_gold(miner, some, language, [])
+
+
+def mine_gold(miner: Miner, golds: list[corpus.Gold], language: str, others: list[str]) -> None:
+    """Mine for the questions of some passages, among those and the texts of `others`."""
+    passages, parts = Pool(), Pool()
+    by_passage, by_sentence = [], []
+    for owner, row in enumerate(golds):
+        target = passages.add(row.passage, owner)
+        cut = [parts.add(s, owner) for s in sentences(row.passage, language)]
+        bucket = bucket_of(row.title or row.passage)
+        own = {q for x, q in row.questions if x == language}
+        in_language = next(iter(own), None)
+        for x, question in row.questions:
+            kind = PASSAGE if x == language else CROSS
+            same = question if x == language else in_language or question
+            by_passage.append((question, same, [target], kind, bucket))
+            if row.source != "csl" and cut and (kind == PASSAGE or miner.rng.random() < 0.5):
+                kind = SENTENCE if kind == PASSAGE else CROSS_SENTENCE
+                by_sentence.append((question, same, cut, kind, bucket))
+    for n, text in enumerate(others):
+        passages.add(text, -1 - n)
+        for sentence in sentences(text, language)[:3]:
+            parts.add(sentence, -1 - n)
+    miner.mine(passages, by_passage, language, 256)
+    miner.mine(parts, by_sentence, language, 96)
 
 
 def heading_lists(miner: Miner, folder: Path, per_language: int) -> None:
     """Mine for headings: the section below it, in the same language or another."""
     pools: dict[str, Pool] = defaultdict(Pool)
-    asked: dict[str, list[tuple[str, str, list[int], int, bool]]] = defaultdict(list)
+    asked: dict[str, list[tuple[str, str, list[int], int, int]]] = defaultdict(list)
     for name in corpus.names(folder, "docs_") + corpus.names(folder, "wiki_"):
         for number, document in enumerate(corpus.documents(folder, name)):
             versions = {x: v for x, v in document.versions.items() if x in MAIN}
@@ -238,8 +265,8 @@ def heading_lists(miner: Miner, folder: Path, per_language: int) -> None:
                         versions[other][0] if foreign in ("", versions[other][0]) else f"{versions[other][0]} {foreign}"
                     )
                     kind = CROSS
-                held_out = is_held_out(f"{name}{number}", 0.03)
-                asked[language].append((query, same, [target], kind, held_out))
+                bucket = bucket_of(f"{name}{number}")
+                asked[language].append((query, same, [target], kind, bucket))
     for language, questions in sorted(asked.items()):
         cross = [q for q in questions if q[3] == CROSS]
         plain = [q for q in questions if q[3] == HEADING]
@@ -264,8 +291,8 @@ def sentence_lists(miner: Miner, folder: Path, per_language: int) -> None:
                 target = pool.add(" ".join(g[language] for g in group), at)
                 for one in miner.rng.sample(group, 2):
                     other = miner.rng.choice([x for x in one if x != language])
-                    held_out = is_held_out(f"{source}{at}", 0.04)
-                    asked.append((one[other], one[language], [target], CROSS_SENTENCE, held_out))
+                    bucket = bucket_of(f"{source}{at}")
+                    asked.append((one[other], one[language], [target], CROSS_SENTENCE, bucket))
         miner.mine(pool, miner.rng.sample(asked, min(len(asked), per_language)), language, 192)
 
 
@@ -275,13 +302,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--narrow", type=int, default=0, help="lists from pools of so many articles, for the prior")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     miner = Miner(Tokenizer.from_file(str(arguments.tokenizer)), arguments.seed)
-    gold_lists(miner, arguments.data)
-    miner.gold = len(miner.rows)
-    heading_lists(miner, arguments.data, 1500)
-    sentence_lists(miner, arguments.data, 1500)
+    if arguments.narrow:
+        narrow_lists(miner, arguments.data, arguments.narrow)
+        miner.gold = len(miner.rows)
+    else:
+        gold_lists(miner, arguments.data)
+        miner.gold = len(miner.rows)
+        heading_lists(miner, arguments.data, 1500)
+        sentence_lists(miner, arguments.data, 1500)
     miner.save(arguments.out)
     print(len(miner.rows), "lists of kinds", np.bincount([r[2] for r in miner.rows]))
 

@@ -1,4 +1,4 @@
-"""Stage 6: the prior: weights of the match features, learnt on real questions and their BM25 lists.
+"""Stage 9: the prior: weights of the match features, learnt on real questions and BM25 lists (`mine.py --narrow`).
 
 The first call computes the features of a sample of lists and keeps them beside the lists; writes `prior.npz`.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from build_pairs import MAIN
+from export_embedder import quantised
+from mine import HELD_OUT_BUCKETS
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -21,9 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from resift.text.matching import FEATURES, Matcher
 
 KINDS = ("passage", "sentence", "heading", "cross", "cross-sentence")
-# How much each kind of list weighs, whatever its number of lists.
-WEIGHTS = (1.0, 1.0, 0.0, 0.5, 0.25)
-# The languages (of `build_pairs.MAIN`) whose questions are plentiful and natural, and their weights.
+# How much each kind of list weighs, whatever its number of lists; within a kind its languages weigh the same but for:
+WEIGHTS = (0.5, 1.0, 0.0, 0.5, 0.25)
 LANGUAGES = {
     "zh": 2.0,
     "ja": 2.0,
@@ -36,32 +37,23 @@ LANGUAGES = {
     "hi": 1.0,
     "vi": 1.0,
 }
-# Where several sentences may be the answer, this picks the one that stands for it.
-GUESS = {
-    "coarse_saturation": 8.0,
-    "coarse_flat": 4.0,
-    "fine_saturation": 4.0,
-    "token_saturation": 4.0,
-    "bigram_cover": 2.5,
-    "window_short": 4.0,
-    "window_long": 2.5,
-    "similar_low": 5.0,
-    "similar_mean": 2.5,
-}
+# The words' part is that of the first version (where the weight of `coarse_flat` was chosen on a sample of the
+# development sets) and stays as it is: fitted with the rest it shrinks, because lists do not say which sentence of the
+# right passage answers, and vectors tell passages better than sentences.
+LEXICAL = {
+    "coarse_bm25": 4.606, "coarse_saturation": 1.799, "coarse_flat": 23.246, "fine_saturation": 3.685,
+    "token_saturation": 2.742, "bigram_cover": 4.949, "window_short": 1.552, "window_long": 1.036, "digit_cover": 1.672,
+}  # fmt: skip
+# Of several sentences that may be the answer, the one with the most of the question's words stands for it.
+GUESS = ("coarse_saturation", "fine_saturation", "window_long")
 UNUSED = ("same_script",)  # tells how a list was drawn
-# Added after the fit. The mined lists come from wide pools, where rare words tell texts apart; candidates of a search
-# share a topic and its rare words. Chosen on a sample of the development sets.
-ADDED = {"coarse_flat": 2.5}
-BATCH = 256
 _STATE: dict[str, object] = {}
 
 
 def tables(idf: Path, vectors: Path) -> dict[str, NDArray[np.generic]]:
     """Return the matcher's tables with a prior of nothing."""
     data, n = np.load(idf), len(FEATURES)
-    unit = np.load(vectors).astype(np.float32)
-    found = {"gram_idf": data["gram_idf"], "token_idf": data["token_idf"]}
-    found["vectors"] = np.clip(np.rint(unit * 127), -127, 127).astype(np.int8)
+    found = {name: data[name] for name in ("gram_idf", "token_idf", "sound_idf")} | quantised(np.load(vectors))
     zeros = {"mean": n, "scale": n, "skip": n + 1, "b1": 1, "w2": 1}
     return found | {f"prior.{k}": np.zeros(v) for k, v in zeros.items()} | {"prior.w1": np.zeros((n, 1))}
 
@@ -91,9 +83,10 @@ def compute(arguments: argparse.Namespace) -> dict[str, NDArray[np.generic]]:
     data = np.load(arguments.lists)
     group = data["kind"].astype(int) * 64 + data["language"]
     rng, chosen = np.random.default_rng(arguments.seed), []
-    # Real questions only: the vectors have seen the headings and the parallel sentences.
-    for g in np.unique(group[data["gold"]]):
-        mine = np.flatnonzero((group == g) & data["gold"])
+    # Real questions that the vectors have not seen.
+    fresh = data["gold"] & (data["bucket"] < HELD_OUT_BUCKETS)
+    for g in np.unique(group[fresh]):
+        mine = np.flatnonzero((group == g) & fresh)
         chosen.append(rng.choice(mine, min(len(mine), arguments.per_group), replace=False))
     rows = rng.permutation(np.concatenate(chosen))
     start = (str(arguments.tokenizer), arguments.idf, arguments.vectors, arguments.lists)
@@ -104,80 +97,80 @@ def compute(arguments: argparse.Namespace) -> dict[str, NDArray[np.generic]]:
 
 
 class Data:
-    """The lists as tensors, each with one positive."""
+    """The lists as tensors, each with the texts that answer and those that do not."""
 
     def __init__(self, data: dict[str, NDArray[np.generic]]) -> None:
-        """Choose each list's positive, and the weights of the lists."""
-        self.features, self.real = torch.from_numpy(data["features"]), torch.from_numpy(data["real"])
+        """Standardise the features, choose the sentences, weigh the lists."""
+        features, real = torch.from_numpy(data["features"]), torch.from_numpy(data["real"])
         self.kind, self.held_out = torch.from_numpy(data["kind"]).long(), torch.from_numpy(data["held_out"])
-        wanted = torch.arange(self.real.shape[1]) < torch.from_numpy(data["positives"]).long()[:, None]
-        guess = self.features @ torch.tensor([GUESS.get(f, 0.0) for f in FEATURES])
-        self.positive = guess.masked_fill(~wanted, -torch.inf).argmax(1, keepdim=True)
-        self.negatives = self.real & ~wanted
-        language = torch.zeros(64)
-        for name, weight in LANGUAGES.items():
-            language[MAIN.index(name)] = weight
-        self.weight = language[torch.from_numpy(data["language"]).long()]
-        # Of the lists across languages only those across scripts: there no shared word helps.
-        same = self.features[:, :, FEATURES.index("same_script")]
-        mixed = (same * self.real).sum(1) / self.real.sum(1) > 0.5
-        self.weight[(self.kind >= KINDS.index("cross")) & mixed] = 0
-        for k, wanted_total in enumerate(WEIGHTS):
-            mine = self.kind == k
-            self.weight[mine] *= wanted_total / self.weight[mine & ~self.held_out].sum().clamp(min=1e-6)
-        self.weight /= self.weight.mean()
+        self.language = torch.from_numpy(data["language"]).long()
+        self.mean, self.deviation = features[real].mean(0), features[real].std(0) + 1e-3
+        self.x = (features - self.mean) / self.deviation
+        self.positives = real & (torch.arange(real.shape[1]) < torch.from_numpy(data["positives"]).long()[:, None])
+        guess = self.x[:, :, [FEATURES.index(f) for f in GUESS]].sum(2).masked_fill(~self.positives, -torch.inf)
+        sentences = self.kind == KINDS.index("sentence")
+        chosen = torch.zeros_like(real).scatter_(1, guess.argmax(1, keepdim=True), value=True)
+        self.positives[sentences] = chosen[sentences]
+        self.negatives = real & ~self.positives
+        self.fit = self.negatives.sum(1) >= 8
+        weight = torch.tensor([LANGUAGES.get(name, 0.5) for name in [*MAIN, ""]])[self.language]
+        self.weight = torch.zeros(len(weight))
+        for kind, total in enumerate(WEIGHTS):
+            mine = (self.kind == kind) & self.fit & ~self.held_out
+            share = weight[mine] / torch.bincount(self.language[mine], minlength=1)[self.language[mine]]
+            self.weight[mine] = share / share.sum().clamp(min=1e-6) * total
+        self.weight /= self.weight[self.fit & ~self.held_out].mean()
 
     def losses(self, scores: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return -log softmax of the positive among the negatives, and its reciprocal rank [rows]."""
-        best = scores.gather(1, self.positive[rows])
+        """Return -log of the positives' share of the softmax, and the best one's reciprocal rank [rows]."""
+        positives = scores.masked_fill(~self.positives[rows], -torch.inf)
         negatives = scores.masked_fill(~self.negatives[rows], -torch.inf)
-        loss = torch.logsumexp(torch.cat([best, negatives], 1), 1) - best.squeeze(1)
-        return loss, 1 / (1 + (negatives >= best).sum(1))
+        loss = torch.logsumexp(torch.cat([positives, negatives], 1), 1) - torch.logsumexp(positives, 1)
+        return loss, 1 / (1 + (negatives >= positives.amax(1, keepdim=True)).sum(1))
+
+    def report(self, weights: torch.Tensor, name: str) -> None:
+        """Print the mean reciprocal rank of the held-out lists: each kind's mean over its languages."""
+        rows = torch.nonzero(self.held_out & self.fit).squeeze(1)
+        rank = self.losses(self.x[rows] @ weights, rows)[1]
+        parts = []
+        for kind, title in enumerate(KINDS):
+            mine = [rank[(self.kind[rows] == kind) & (self.language[rows] == x)] for x in range(len(MAIN) + 1)]
+            if found := [float(some.mean()) for some in mine if len(some) >= 5]:
+                parts.append(f"{title} {np.mean(found):.4f}")
+        print(f"{name:16} {' '.join(parts)}", flush=True)
 
 
 def train(arguments: argparse.Namespace, data: Data) -> dict[str, NDArray[np.float64]]:
-    """Fit on the lists that are not held out; print the losses and ranks of those that are."""
-    flat = data.features[data.real]
-    used = torch.tensor([f not in UNUSED for f in FEATURES]).float()
-    mean, scale = flat.mean(0), used / (flat.std(0) + 1e-3)
-    x, n, hidden = (data.features - mean) * scale, len(FEATURES), max(arguments.hidden, 1)
-    skip = torch.full((n,), 0.1, requires_grad=True)
-    w1, b1 = (torch.randn(n, hidden) / n**0.5).requires_grad_(True), torch.zeros(hidden, requires_grad=True)
-    w2 = torch.zeros(hidden, requires_grad=arguments.hidden > 0)
-
-    def score(x: torch.Tensor) -> torch.Tensor:
-        # A match never counts against a document.
-        return x @ skip.clamp(min=0) + torch.relu(x @ w1 + b1) @ w2
-
-    optimiser = torch.optim.AdamW([skip, w1, b1, w2], weight_decay=arguments.decay)
-    train_rows, held = torch.nonzero(~data.held_out).squeeze(1), torch.nonzero(data.held_out).squeeze(1)
-    steps = arguments.epochs * (len(train_rows) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-2, total_steps=steps)
-    for epoch in range(arguments.epochs):
-        for rows in train_rows[torch.randperm(len(train_rows))].split(BATCH)[:-1]:
-            loss = (data.losses(score(x[rows]), rows)[0] * data.weight[rows]).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        if epoch % 4 == 3:
-            found, rank = data.losses(score(x[held]).detach(), held)
-            parts = [
-                f"{name} {found[data.kind[held] == k].mean():.3f}/{rank[data.kind[held] == k].mean():.4f}"
-                for k, name in enumerate(KINDS)
-                if bool((data.kind[held] == k).any())
-            ]
-            print(f"epoch {epoch} held out loss/mrr: {' '.join(parts)}", flush=True)
-    skip = skip.detach().clamp(min=0) * used + torch.tensor([ADDED.get(f, 0.0) for f in FEATURES])
-    found = score(x).detach()
+    """Fit on the lists that are not held out; print the ranks of those that are."""
+    lexical = torch.tensor([LEXICAL.get(f, 0.0) for f in FEATURES]) * data.deviation
+    learnt = torch.tensor([float(f not in LEXICAL and f not in UNUSED) for f in FEATURES])
+    rows = torch.nonzero(data.fit & ~data.held_out).squeeze(1)
+    x, weight = data.x[rows], data.weight[rows]
+    more = torch.full((len(FEATURES),), 0.1, requires_grad=True)
+    optimiser = torch.optim.Adam([more], lr=5e-2)
+    for _ in range(arguments.steps):
+        found = data.losses(x @ (lexical + more * learnt), rows)[0]
+        loss = (found * weight).mean() + arguments.decay * (more * learnt).pow(2).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            more.clamp_(min=0)  # a match never counts against a document
+    skip = lexical + (more * learnt).detach()
+    alone = {name: torch.tensor([float(f == name) for f in FEATURES]) for name in ("coarse_bm25", "bag")}
+    for name, weights in {**alone, "words": lexical, "words + learnt": skip}.items():
+        data.report(weights, name)
     # Logit 0 between the answers and the best of the others, so that a sigmoid says something.
-    best = found.masked_fill(~data.negatives, -torch.inf).amax(1)
-    middle = ((found.gather(1, data.positive).squeeze(1) + best) / 2 * data.weight).mean() / data.weight.mean()
-    skip = torch.cat([skip, -middle[None]])
-    for name, weight in zip(FEATURES, skip, strict=False):
-        print(f"{name:20} {weight:.3f}")
-    names = ("mean", "scale", "skip", "w1", "b1", "w2")
-    return {k: v.detach().numpy() for k, v in zip(names, (mean, scale, skip, w1, b1, w2), strict=True)}
+    scores = data.x[rows] @ skip
+    best = scores.masked_fill(~data.negatives[rows], -torch.inf).amax(1)
+    answer = scores.masked_fill(~data.positives[rows], -torch.inf).amax(1)
+    middle = ((answer + best) / 2 * weight).mean() / weight.mean()
+    for name, value in zip(FEATURES, skip, strict=True):
+        print(f"{name:20} {value:.3f}")
+    n = len(FEATURES)
+    zeros = {"w1": np.zeros((n, 1)), "b1": np.zeros(1), "w2": np.zeros(1)}
+    fitted = {"mean": data.mean, "scale": 1 / data.deviation, "skip": torch.cat([skip, -middle[None]])}
+    return {k: v.numpy() for k, v in fitted.items()} | zeros
 
 
 def main() -> None:
@@ -190,9 +183,8 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="kept here; computed where missing")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--per-group", type=int, default=200, help="lists of one kind and language")
-    parser.add_argument("--hidden", type=int, default=0, help="units beside the linear part")
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--decay", type=float, default=0.3)
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--decay", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -133,9 +133,10 @@ def test_grams_stay_inside_words(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2 is not known"),
+        ({"version": 1}, "version 1 is not known"),
         ({"file": "../x"}, "plain file name"),
         ({"file": 3}, "plain file name"),
+        ({"vectors": None}, "plain file name"),
     ],
 )
 def test_bad_config_is_refused(

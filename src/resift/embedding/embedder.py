@@ -33,9 +33,9 @@ class Embedder:
 
     >>> embedder = Embedder()
     >>> texts = ["The cat sleeps on the sofa.", "Interest rates rose again."]
-    >>> similarity = embedder.encode_queries(["银行利率"]) @ embedder.encode_documents(texts).T
+    >>> similarity = embedder.encode_queries(["猫在哪里睡觉？"]) @ embedder.encode_documents(texts).T
     >>> int(similarity.argmax())
-    1
+    0
 
     Safe to be used from several threads at once.
     """
@@ -99,7 +99,7 @@ class Embedder:
     def _sum(self, ids: list[int]) -> Float32:
         total = np.zeros(self.dimension, np.float32)
         for begin in range(0, len(ids), TOKENS_AT_ONCE):
-            total += self._table[ids[begin : begin + TOKENS_AT_ONCE]].sum(axis=0)
+            total += self._table.take(ids[begin : begin + TOKENS_AT_ONCE], axis=0).sum(axis=0)
         return total
 
 

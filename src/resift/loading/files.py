@@ -20,7 +20,8 @@ NEEDED = f"{CONFIG}, tokenizer.json and {SINGLE}"
 
 _WANTED = re.compile(
     r"config\.json|config_sentence_transformers\.json|tokenizer\.json|tokenizer_config\.json"
-    r"|tokenizer\.safetensors|quantization\.json|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt|matching\.safetensors"
+    r"|tokenizer\.safetensors|quantization\.json|sentencepiece\.bpe\.model|vocab\.txt|vocab\.json|merges\.txt"
+    r"|matching\.safetensors|embedder\.safetensors"
     r"|model\.safetensors|model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"
     r"|README\.md|LICENSE[\w.]*"
 )

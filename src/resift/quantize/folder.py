@@ -27,6 +27,7 @@ _COPIED = (
     "tokenizer_config.json",
     "config_sentence_transformers.json",
     "matching.safetensors",
+    "embedder.safetensors",
 )
 _FEW_PIECES = 20_000
 """A tokenizer.json of fewer pieces loads fast as it is."""

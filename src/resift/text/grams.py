@@ -54,6 +54,7 @@ class GramTable:
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         """Read the pieces; special tokens have no characters."""
         codes, width = _piece_characters(tokenizer)
+        self.characters = [part.tolist() for part in np.split(codes, np.cumsum(width)[:-1])]  # [vocabulary] code points
         known, inverse = np.unique(codes, return_inverse=True)
         kind = np.array([_kind(int(c)) for c in known], np.int8)[inverse]
         digit = np.array([_is_digit(int(c)) for c in known], np.bool_)[inverse]

@@ -22,26 +22,28 @@ from numpy.typing import NDArray
 
 from resift.loading.safetensors import read_safetensors
 from resift.text.grams import Grams, GramTable, Ids, Ints, Keys
+from resift.text.meaning import SIMILAR, Meaning, Rows, TokenVectors, best_tokens, cosines
+from resift.text.sounds import SIZE, SoundTable
 
 Floats = NDArray[np.float64]
 Types = NDArray[np.int32]
 
-VERSION = 1
+VERSION = 2
 IDF_STEP = 1 / 24  # one step of the uint8 idf tables
 K1, B, USUAL_LENGTH = 0.9, 0.4, 300.0
 WINDOWS = (80, 200)  # widths in characters; a character of a dense script counts as three
 # Token types: 0 special tokens; then 16 for each side: without letters, or 5 match levels x 3 rarities.
 QUERY_TYPE, DOCUMENT_TYPE, TYPES = 1, 17, 33
 RARITY = (2.5, 5.0)  # idf limits between the rarities of a token
-SIMILAR = (0.45, 0.65)  # cosines from which on an unmatched token is at level 1, 2
+LEAST_APART = 0.3  # share of letters in other scripts from which on sounds are compared
 PARTLY, FULLY = 0.4, 0.99  # matched shares of a token's letters for level 3, 4
-SMALL_PRODUCT = 1 << 17
 TOKENS_AT_ONCE = 2048  # whose characters, as integers of 64 bits, stay in a core's cache
 _PRIOR = ("mean", "scale", "skip", "w1", "b1", "w2")
 FEATURES = (
     "coarse_bm25", "coarse_saturation", "coarse_flat", "fine_saturation", "token_saturation", "bigram_cover",
     "window_short", "window_long", "digit_cover", "same_script", "similar_mean", "similar_rare", "similar_low",
-    "cross_similar", "cross_bag",
+    "similar_weighted", "bag", "bag_window", "cross_similar", "cross_weighted", "cross_bag", "cross_window",
+    "cross_sound", "brevity",
 )  # fmt: skip
 
 
@@ -87,8 +89,9 @@ class QueryFeatures:
     tokens: Terms
     bigrams: Terms
     idf: Floats  # [tokens]
-    vectors: NDArray[np.float32]  # [tokens, dimension], whole numbers
-    bag: Floats  # [dimension]
+    meaning: Meaning
+    sounds: Ints  # sound grams
+    sound_idf: Floats  # [sound grams]
     scripts: Floats  # [scripts] shares of the letters
 
 
@@ -101,8 +104,9 @@ class Matcher:
         self._gram_idf = tensors["gram_idf"]  # a million slots, of which a pair needs hundreds: scaled when looked up
         self._token_idf = tensors["token_idf"].astype(np.float64) * IDF_STEP
         self._rarity = np.searchsorted(RARITY, self._token_idf).astype(np.int32)
-        self._vectors = tensors["vectors"].astype(np.float32)
-        self._weighted = self._vectors * tensors["token_idf"].astype(np.float64)[:, None]
+        self._vectors = TokenVectors(tensors["vectors"], tensors["scales"])
+        self._sounds = SoundTable(self._cut.characters)
+        self._sound_idf = tensors["sound_idf"].astype(np.float64) * IDF_STEP
         self._prior = [tensors[f"prior.{name}"].astype(np.float64) for name in _PRIOR]
         self._check(tokenizer.get_vocab_size())
 
@@ -111,7 +115,8 @@ class Matcher:
         features, hidden = len(FEATURES), len(b1)
         shapes = {
             "token_idf": (self._token_idf.shape, (size,)),
-            "vectors": (self._vectors.shape, (size, self._vectors.shape[-1])),
+            "vectors": ((len(self._vectors),), (size,)),
+            "sound_idf": (self._sound_idf.shape, (SIZE,)),
             "prior.mean": (mean.shape, (features,)),
             "prior.scale": (scale.shape, (features,)),
             "prior.skip": (skip.shape, (features + 1,)),
@@ -133,15 +138,17 @@ class Matcher:
             ValueError: the version is not known, or a table is missing or does not fit the tokenizer.
 
         """
-        version, name = config.get("version"), config.get("file")
+        version = config.get("version")
         if version != VERSION:
             raise ValueError(f"matching version {version!r} is not known, expected {VERSION}")
-        if not isinstance(name, str) or Path(name).name != name:
-            raise ValueError(f"matching file {name!r} is no plain file name")
-        tensors = {key: tensor.array() for key, tensor in read_safetensors(folder / name).items()}
-        missing = {"gram_idf", "token_idf", "vectors", *(f"prior.{p}" for p in _PRIOR)} - tensors.keys()
-        if missing:
-            raise ValueError(f"matching tables {sorted(missing)} are missing in {folder / name}")
+        tensors: dict[str, NDArray[Any]] = {}
+        for name in (config.get("vectors"), config.get("file")):
+            if not isinstance(name, str) or Path(name).name != name:
+                raise ValueError(f"matching file {name!r} is no plain file name")
+            tensors |= {key: tensor.array() for key, tensor in read_safetensors(folder / name).items()}
+        needed = {"gram_idf", "token_idf", "sound_idf", "vectors", "scales", *(f"prior.{p}" for p in _PRIOR)}
+        if missing := needed - tensors.keys():
+            raise ValueError(f"matching tables {sorted(missing)} are missing in {folder}")
         return cls(tokenizer, tensors)
 
     def encode_query(self, query_ids: Ids) -> QueryFeatures:
@@ -152,7 +159,7 @@ class Matcher:
         at = coarse.locate(grams.coarse)
         digit = np.zeros(len(coarse.keys))
         digit[at[grams.digit]] = coarse.weight[at[grams.digit]]
-        idf = self._token_idf[ids]
+        idf, sounds = self._token_idf[ids], np.unique(self._sounds(ids))
         return QueryFeatures(
             ids, grams, coarse, at, digit,
             flat=_weighted(coarse.keys, np.sqrt(coarse.weight)),
@@ -160,8 +167,9 @@ class Matcher:
             tokens=_terms(ids.astype(np.uint64), idf),
             bigrams=_terms(_bigrams(ids), idf[:-1] + idf[1:]),
             idf=idf,
-            vectors=self._vectors[ids],
-            bag=self._weighted[ids].sum(axis=0),
+            meaning=self._vectors.query(ids),
+            sounds=sounds,
+            sound_idf=self._sound_idf[sounds],
             scripts=_shares(self._cut.scripts[ids]),
         )  # fmt: skip
 
@@ -189,8 +197,9 @@ class Matcher:
             yield from self._cut.many(some)
 
     def _match(self, query: QueryFeatures, ids: Ids, grams: Grams) -> tuple[Types, Types, float]:
-        at, similar = query.coarse.locate(grams.coarse), _cosines(query.vectors, self._vectors[ids])
-        features = self._features(query, ids, grams, at, similar)
+        at, rows = query.coarse.locate(grams.coarse), self._vectors.rows(ids)
+        similar = cosines(query.meaning.rows, rows)
+        features = self._features(query, ids, grams, at, (rows, similar))
         query_hit = query.coarse.occurrences(at)[query.at] > 0
         query_types = self._types(query.ids, query.grams, query_hit, similar.max(axis=1, initial=0.0))
         hit = at < len(query.coarse.keys) - 1
@@ -201,8 +210,9 @@ class Matcher:
         """Return the numbers that the prior is computed from, float64[features], named in FEATURES."""
         ids = np.asarray(document_ids, np.int64)
         grams = self._cut(ids)
-        similar = _cosines(query.vectors, self._vectors[ids])
-        return self._features(query, ids, grams, query.coarse.locate(grams.coarse), similar)
+        rows = self._vectors.rows(ids)
+        near = rows, cosines(query.meaning.rows, rows)
+        return self._features(query, ids, grams, query.coarse.locate(grams.coarse), near)
 
     def gram_idf(self, keys: Keys) -> Floats:
         """Return the idf of grams from the hashed table: the greater of two slots, each shared at its lower value."""
@@ -210,7 +220,7 @@ class Matcher:
         idf: Floats = np.maximum(self._gram_idf[first], self._gram_idf[second]).astype(np.float64) * IDF_STEP
         return idf
 
-    def _features(self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, similar: NDArray[np.float32]) -> Floats:
+    def _features(self, query: QueryFeatures, ids: Ids, grams: Grams, at: Ints, near: tuple[Rows, Rows]) -> Floats:
         coarse, count = query.coarse, query.coarse.occurrences(at)
         fine = query.fine.occurrences(query.fine.locate(grams.fine))
         tokens = query.tokens.occurrences(query.tokens.locate(ids.astype(np.uint64)))
@@ -220,14 +230,26 @@ class Matcher:
         windows = _windows(coarse.weight, at, grams.place)
         digits = float(query.digit.sum())
         apart = 1 - float(np.minimum(query.scripts, _shares(self._cut.scripts[ids])).sum())
-        alike = _similar(query.idf, similar)
+        alike = best_tokens(query.idf, query.meaning.weights, near[1])
+        bag, window = self._vectors.likeness(query.meaning, ids, near[0])
+        sound = self._sound(query, ids) if apart > LEAST_APART else 0.0
         return np.array([
             saturation * coarse.total / 100, saturation, query.flat.saturation(count, k),
             query.fine.saturation(fine, 2 * k), query.tokens.saturation(tokens, k), query.bigrams.cover(bigrams),
             windows[0] / coarse.total, windows[1] / coarse.total,
             float(query.digit[count > 0].sum()) / digits if digits else 0.0, 1 - apart,
-            *alike, alike[1] * apart, _cosine(query.bag, self._weighted[ids].sum(axis=0)) * apart,
+            *alike, bag, window, alike[1] * apart, alike[3] * apart, bag * apart, window * apart, sound * apart,
+            -np.log(len(ids) + 8.0),
         ])  # fmt: skip
+
+    def _sound(self, query: QueryFeatures, ids: Ids) -> float:
+        """Return the share of the query's sound grams that the document has, by idf."""
+        total = float(query.sound_idf.sum())
+        if not total:
+            return 0.0
+        there = np.zeros(SIZE, np.bool_)
+        there[self._sounds(ids)] = True
+        return float(query.sound_idf[there[query.sounds]].sum()) / total
 
     def _types(self, ids: Ids, grams: Grams, hit: NDArray[np.bool_], similar: NDArray[np.float32]) -> Types:
         """Return 0 for a token without letters, else 1 + 3 * level + rarity."""
@@ -281,22 +303,6 @@ def _shares(scripts: Floats) -> Floats:
     return shares
 
 
-def _cosine(a: Floats, b: Floats) -> float:
-    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm else 0.0
-
-
-def _cosines(query: NDArray[np.float32], document: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return [nq, nd] from vectors of length 127."""
-    # Subtle: OpenBLAS splits a product over threads from 2^18 multiplications on, and waking them costs many times the
-    # product. The sums are whole numbers below 2^24, so neither the parts nor the order change a bit.
-    rows = max(1, SMALL_PRODUCT // max(1, document.size))
-    parts = [query[at : at + rows] @ document.T for at in range(0, len(query), rows)]
-    if not parts:
-        return np.zeros((0, len(document)), np.float32)
-    return np.concatenate(parts) * np.float32(1 / 127**2)
-
-
 def _windows(weight: Floats, at: Ints, place: Ints) -> list[float]:
     """Return the greatest weight of distinct terms within each of the windows."""
     hit = np.flatnonzero(at < len(weight) - 1)
@@ -314,16 +320,3 @@ def _windows(weight: Floats, at: Ints, place: Ints) -> list[float]:
         begin = np.searchsorted(place, place - width, side="right")
         best.append(float((total[1:] - total[begin]).max()))
     return best
-
-
-def _similar(idf: Floats, similar: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Return how similar the document's best tokens are to the query's: means by idf, by its square, above a limit."""
-    if not similar.size:
-        return 0.0, 0.0, 0.0
-    best = similar.max(axis=1).astype(np.float64)
-    total, square = max(float(idf.sum()), 1e-6), idf * idf
-    return (
-        float((best * idf).sum()) / total,
-        float((best * square).sum()) / max(float(square.sum()), 1e-6),
-        float((np.maximum(best - SIMILAR[0], 0.0) * idf).sum()) / total,
-    )

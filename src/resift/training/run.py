@@ -77,15 +77,7 @@ def train(
     folder = Path(output)
     if folder.exists():
         raise InputError(f"{folder} exists already", hint="name another folder, or remove it first")
-    source = locate(
-        model,
-        revision=revision,
-        cache_dir=Path(cache_dir) if cache_dir is not None else None,
-        progress=tell is not None,
-    )
-    checkpoint = load_checkpoint(source)
-    if checkpoint.precision is not None:
-        raise InputError(f"{source.name} is quantised: it cannot be trained", hint="train the original, then quantise")
+    checkpoint = _load(model, revision, cache_dir, progress=tell is not None)
     from resift.training.losses import parse_loss
 
     taught = parse_loss(settings.loss, temperature=settings.temperature).taught
@@ -195,20 +187,7 @@ class _Run:
         budget = (
             settings.max_batch_tokens if settings.max_batch_tokens is not None else _BUDGET["cpu" if cpu else "cuda"]
         )
-        args = make_arguments(
-            work / CHECKPOINTS,
-            steps=steps,
-            batch=settings.batch_size,
-            accumulate=settings.accumulate,
-            rate=rate,
-            warmup=settings.warmup,
-            weight_decay=settings.weight_decay,
-            seed=settings.seed,
-            bf16=bf16,
-            cpu=cpu,
-            evaluations=settings.evaluations,
-            patience=settings.patience,
-        )
+        args = make_arguments(work / CHECKPOINTS, settings=settings, steps=steps, rate=rate, bf16=bf16, cpu=cpu)
         trainer = RankerTrainer(
             network,
             args=args,
@@ -217,6 +196,7 @@ class _Run:
             loss=parse_loss(settings.loss, temperature=settings.temperature),
             dev=make_dev(self.data.dev.plan, encoder),
             watching=Watching(work / LOG, work / BOARD, self.tell),
+            patience=settings.patience,
         )
         chosen = {
             "learning_rate": rate,
@@ -241,6 +221,10 @@ class _Run:
             if "loss" in record or NDCG in record
         ]
         source = self.checkpoint.source
+        before = [record[NDCG] for record in history if NDCG in record and record["step"] == 0]
+        warnings = list(self.data.warnings)
+        if before and state.best_metric is not None and state.best_metric <= before[0]:
+            warnings.append(f"on the dev queries no checkpoint is better than the original model ({before[0]:.4f})")
         return {
             "format": FORMAT,
             "name": self.folder.name,
@@ -266,7 +250,7 @@ class _Run:
                 "history": history,
             },
             "dev": {"queries": len(self.data.dev.plan.queries), "ndcg": state.best_metric},
-            "warnings": list(self.data.warnings),
+            "warnings": warnings,
         }
 
     def _finish(self, network: "Network", report: Report, work: Path) -> Report:
@@ -290,9 +274,9 @@ class _Run:
             report["held_out"] = self._compare(made)
             if report["held_out"]["comparison"]["difference"] < 0:
                 report["warnings"].append("the trained model ranks the held-out queries worse than the original")
-            shutil.move(str(work / LOG), str(made / "training.log.jsonl"))
+            shutil.copyfile(work / LOG, made / "training.log.jsonl")
             if (work / BOARD).is_dir():
-                shutil.move(str(work / BOARD), str(made / BOARD))
+                shutil.copytree(work / BOARD, made / BOARD)
             write_report(made, report)
             made.rename(self.folder)
         shutil.rmtree(work)
@@ -315,6 +299,17 @@ class _Run:
                 told = partial(_told, self.tell, label)
                 scores.append(scores_of(plan, reranker, tell=told))
         return before_and_after(plan, scores[0], scores[1], seed=self.settings.seed)
+
+
+def _load(
+    model: str | Path | None, revision: str | None, cache_dir: str | Path | None, *, progress: bool
+) -> Checkpoint:
+    folder = Path(cache_dir) if cache_dir is not None else None
+    source = locate(model, revision=revision, cache_dir=folder, progress=progress)
+    checkpoint = load_checkpoint(source)
+    if checkpoint.precision is not None:
+        raise InputError(f"{source.name} is quantised: it cannot be trained", hint="train the original, then quantise")
+    return checkpoint
 
 
 def _check_extra(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from resift.training.guards import Watch, check_scores
 from resift.training.held_out import measure
 from resift.training.losses import Loss
 from resift.training.network import Network, score, to_batch
+from resift.training.settings import Settings
 from resift.training.texts import Encoder
 from resift.types import Float32, TokenSequence
 
@@ -146,9 +147,17 @@ class RankerTrainer(Trainer):
     """Trains a `Network` on `Groups`."""
 
     def __init__(
-        self, network: Network, *, args: Any, groups: Groups, collate: Collate, loss: Loss, dev: Dev, watching: Watching
+        self,
+        network: Network,
+        *,
+        args: Any,
+        groups: Groups,
+        collate: Collate,
+        loss: Loss,
+        dev: Dev,
+        watching: Watching,
+        patience: int | None,
     ) -> None:
-        patience = getattr(args, "resift_patience", None)
         stop = [EarlyStoppingCallback(early_stopping_patience=patience)] if patience is not None else []
         super().__init__(
             model=network,
@@ -226,34 +235,20 @@ def to_lists(logits: Any, sizes: Any) -> tuple[Any, Any]:
     return scores, there
 
 
-def make_arguments(
-    folder: Path,
-    *,
-    steps: int,
-    batch: int,
-    accumulate: int,
-    rate: float,
-    warmup: float,
-    weight_decay: float,
-    seed: int,
-    bf16: bool,
-    cpu: bool,
-    evaluations: int,
-    patience: int | None,
-) -> Any:
-    """Return the Trainer's arguments."""
-    every = max(1, round(steps / evaluations))
+def make_arguments(folder: Path, *, settings: Settings, steps: int, rate: float, bf16: bool, cpu: bool) -> Any:
+    """Return the Trainer's arguments; `steps`, `rate` and what follows are what was made of the settings."""
+    every = max(1, round(steps / settings.evaluations))
     args = TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=batch,
-        gradient_accumulation_steps=accumulate,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulate,
         num_train_epochs=1,
         max_steps=steps,
         learning_rate=rate,
         lr_scheduler_type="linear",
-        warmup_steps=round(steps * warmup),
-        weight_decay=weight_decay,
-        seed=seed,
+        warmup_steps=round(steps * settings.warmup),
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
         bf16=bf16,
         use_cpu=cpu,
         logging_strategy="steps",
@@ -276,7 +271,6 @@ def make_arguments(
         log_level="error",
         log_level_replica="error",
     )
-    args.resift_patience = patience
     if args.device.type == "cuda":
         args._n_gpu = 1  # several GPUs in one process would be nn.DataParallel, which cannot split our batches
     return args

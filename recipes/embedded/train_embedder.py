@@ -1,4 +1,4 @@
-"""Stage 11: the embedder's token vectors, by contrast with the other pairs of a large batch.
+"""Stage 7: the embedder's token vectors, by contrast with the other pairs of a large batch.
 
 A text is the sum of its tokens' vectors, brought to length 1; a batch's pairs must find one another among all (InfoNCE
 in both directions), with the first 64 numbers alone too (Matryoshka). `--teacher`, the vectors of English texts by a

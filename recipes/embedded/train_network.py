@@ -1,4 +1,4 @@
-"""Stage 7: the network, on the mined lists: softmax over a list's prior plus network logits.
+"""Stage 10: the network, on the mined lists: softmax over a list's prior plus network logits.
 
 The prior enters with a scale that is trained along: without it the network spends itself on making the prior less sure.
 Every step draws lists (by kind and language), computes types and priors, keeps the best positive and the negatives that
@@ -184,7 +184,7 @@ def main() -> None:
     sizes = {k: getattr(arguments, k) for k in ("layers", "hidden", "heads", "ffn")}
     sizes["vocabulary"] = tokenizer.get_vocab_size()
     network = Network(bert_config(**sizes)).to(device)
-    vectors = torch.from_numpy(np.load(arguments.vectors).astype(np.float32))
+    vectors = torch.nn.functional.normalize(torch.from_numpy(np.load(arguments.vectors).astype(np.float32)))
     with torch.no_grad():  # words begin as their vectors, turned at random into the wider space
         turn = torch.nn.init.orthogonal_(torch.empty(vectors.shape[1], arguments.hidden))
         network.bert["embeddings"].word_embeddings.weight.copy_(vectors @ turn * 0.4)

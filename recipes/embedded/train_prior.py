@@ -1,4 +1,4 @@
-"""Stage 6: the prior: weights of the match features, learnt on real questions and BM25 lists (`mine.py --narrow`).
+"""Stage 9: the prior: weights of the match features, learnt on real questions and BM25 lists (`mine.py --narrow`).
 
 The first call computes the features of a sample of lists and keeps them beside the lists; writes `prior.npz`.
 """

@@ -84,6 +84,27 @@ def test_mining_by_vectors(data: Path, corpus: Path, tmp_path: Path, run_cli: Ru
     assert "Tea plants are green." in read(out)[0]["neg"]
 
 
+def test_queries_judgements_and_runs_in_files(corpus: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    (tmp_path / "queries.tsv").write_text("q1\tgreen tea\nq2\twet\n")
+    (tmp_path / "qrels.txt").write_text("q1 0 1 1\nq2 0 3 1\nq2 0 2 0\n")
+    (tmp_path / "bm25.run").write_text("q1 Q0 1 1 9 x\nq1 Q0 0 2 8 x\nq2 Q0 0 1 3 x\n")
+    out = tmp_path / "scored.jsonl"
+    names = {name: str(tmp_path / file) for name, file in (("queries", "queries.tsv"), ("qrels", "qrels.txt"))}
+    files = ("--queries", names["queries"], "--documents", str(corpus), "--qrels", names["qrels"])
+    ran = run_cli("train", "distill", *files, "--run", str(tmp_path / "bm25.run"), "--teacher", "large", "-o", str(out))
+    assert ran.code == 0, ran.err
+    assert [(row["pos"], row["neg"]) for row in read(out)] == [
+        (["Green tea is steeped for two minutes."], ["Tea plants are green."]),
+        (["Rain."], ["A black cat drinks milk.", "Tea plants are green."]),
+    ]
+    lacking = run_cli("train", "distill", *files[:2], "--teacher", "large", "-o", str(tmp_path / "other"))
+    assert lacking.code == 2
+    assert "--queries goes with --documents and --qrels" in lacking.err
+    nothing = run_cli("train", "-o", str(tmp_path / "other"))
+    assert nothing.code == 2
+    assert "name DATA" in nothing.err
+
+
 def test_a_teacher_scores(data: Path, tmp_path: Path, run_cli: RunCli) -> None:
     out = tmp_path / "scored.jsonl"
     assert run_cli("train", "distill", str(data), "--teacher", "large", "-o", str(out)).code == 0

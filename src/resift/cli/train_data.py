@@ -47,8 +47,32 @@ def configure_distill(parser: argparse.ArgumentParser) -> None:
     _add_teacher(parser, required=True)
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add what is learned from."""
+    parser.add_argument("data", nargs="*", metavar="DATA", help=".jsonl files, or what resift eval reads")
+    group = parser.add_argument_group("in place of DATA, or beside it")
+    group.add_argument("--queries", metavar="FILE", type=Path, help=".jsonl, or id and text; with --documents --qrels")
+    group.add_argument("--documents", metavar="FILE", type=Path, nargs="+", default=[], help="their texts")
+    group.add_argument("--qrels", metavar="FILE", type=Path, help="judgements, as TREC or BEIR have them")
+    group.add_argument("--run", metavar="FILE", type=Path, help="rankings: unjudged documents in them are negatives")
+
+
+def given_data(args: argparse.Namespace) -> list[str | Example]:
+    """Return the sources that the options of `add_data` name."""
+    if args.queries is None:
+        if not args.data or args.documents or args.qrels is not None or args.run is not None:
+            raise InputError("name DATA, or its files with --queries, --documents and --qrels")
+        return list(args.data)
+    if not (args.documents and args.qrels):
+        raise InputError("--queries goes with --documents and --qrels")
+    from resift.training.data import read_files
+
+    judged = read_files(queries=args.queries, corpus=args.documents, qrels=args.qrels, run=args.run)
+    return [*args.data, *judged]
+
+
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", nargs="+", metavar="DATA", help=".jsonl files, or what resift eval reads")
+    add_data(parser)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .jsonl file to write")
     parser.add_argument("--template", help=r"text of a document with fields: 'Title: {title}\n{body}'")
 
@@ -120,11 +144,11 @@ def run_distill(args: argparse.Namespace, open_reranker: Opener) -> int:
 def _read(args: argparse.Namespace) -> list[Example]:
     from resift.training.data import read_all
 
-    examples, findings = read_all(args.data, template=read_template(args))
+    examples, findings = read_all(given_data(args), template=read_template(args))
     for line in findings.lines():
         output.note(output.printable(f"data: {line}"))
     if not examples:
-        raise InputError(f"{', '.join(args.data)}: no line can be used")
+        raise InputError("no line can be used")
     return examples
 
 

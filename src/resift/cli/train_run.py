@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from resift.cli import output
 from resift.cli.options import Opener, positive, read_template
+from resift.cli.train_data import add_data, given_data
 from resift.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LOSSES = "listwise, pairwise, bce, margin_mse, kl, or a sum: kl+0.2*listwise"
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `resift train run`."""
-    parser.add_argument("data", nargs="+", metavar="DATA", help=".jsonl files, or what resift eval reads")
+    add_data(parser)
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="the folder to write")
     parser.add_argument("--model", metavar="MODEL", help="a folder or a hub id (default: the built-in model)")
     parser.add_argument("--revision", metavar="REV", help="commit, tag or branch of a hub model")
@@ -80,7 +81,7 @@ def run_run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: AR
     with _shown() as tell:
         try:
             report = train(
-                args.data,
+                given_data(args),
                 args.output,
                 model=args.model,
                 dev=args.dev,

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from resift.errors import InputError
-from resift.training.examples import Example, Findings, check, read_examples, with_negatives
+from resift.evaluation.datasets import read_files as read_dataset_files
+from resift.evaluation.trec import read_run
+from resift.training.examples import Example, Findings, check, from_dataset, read_examples, with_negatives
 from resift.training.held_out import FEW, HeldOut, from_examples, read_held_out
 from resift.training.leakage import Leaks, find_leaks, part, without_leaks
 from resift.training.settings import Settings
 
 Source: TypeAlias = str | Path
-Sources: TypeAlias = Source | Sequence[Source] | Sequence[Example]
+Sources: TypeAlias = Source | Sequence[Source] | Sequence[Example] | Sequence[str | Example]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,15 @@ def read_all(data: Sources, *, template: str | None = None) -> tuple[list[Exampl
     checked, found = check(given)
     findings.merge(found)
     return checked, findings
+
+
+def read_files(
+    *, queries: Path, corpus: Sequence[Path], qrels: Path, run: Path | None = None, depth: int = 50
+) -> list[Example]:
+    """Return the examples of files in TREC's or BEIR's formats; what a run ranks first, unjudged, is negative."""
+    ranked = {query: found[:depth] for query, found in read_run(run).items()} if run is not None else None
+    dataset = read_dataset_files(queries=queries, corpus=corpus, qrels=qrels)
+    return from_dataset(replace(dataset, first_stage=ranked))
 
 
 def gather(

@@ -17,7 +17,7 @@ from resift.types import Family, Float32
 
 _COPIED = (
     TOKENIZER, PIECES, SENTENCEPIECE, WORDPIECE, *BPE, SETTINGS, "special_tokens_map.json",
-    "config_sentence_transformers.json", "matching.safetensors",
+    "config_sentence_transformers.json", "matching.safetensors", "embedder.safetensors",
 )  # fmt: skip
 _ARCHITECTURES: Mapping[Family, str] = {
     "bert": "BertForSequenceClassification",

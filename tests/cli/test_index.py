@@ -1,5 +1,6 @@
 """`resift index`: folders that are made, brought up to date, and shown."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -157,3 +158,31 @@ def test_one_writer(run_cli: RunCli, folder: str, notes: Path) -> None:
         assert ran.code == 1 and ran.err.startswith("error: ") and "Traceback" not in ran.err
         assert run_cli("index", folder, "--info").code == 0
         assert run_cli("search", folder, "tea").code == 0
+
+
+def test_nothing_to_index_is_said(run_cli: RunCli, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = run_cli("index", folder, str(tmp_path / "empty"))
+    assert ran.code == 0 and f"warning: nothing to index in {tmp_path / 'empty'}" in ran.err
+    assert "nothing to index" not in run_cli("index", folder, str(LIBRARY)).err
+
+
+def test_a_broken_file_names_the_way_around_it(run_cli: RunCli, folder: str, notes: Path) -> None:
+    pytest.importorskip("pypdf")
+    (notes / "broken.pdf").write_bytes(b"%PDF-1.4\nbroken")
+    ran = run_cli("index", folder, str(notes))
+    assert ran.code == 2 and "hint: repair it: qpdf in.pdf out.pdf; --skip-bad leaves out" in ran.err
+
+
+@pytest.mark.parametrize(("done", "said"), [(0, "nothing was added"), (1, "what was added is kept")])
+def test_an_interruption_says_what_is_kept(
+    run_cli: RunCli, folder: str, notes: Path, monkeypatch: pytest.MonkeyPatch, done: int, said: str
+) -> None:
+    def interrupted(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
+        if done:
+            pipeline.add([{"id": "a", "text": "Green tea."}])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(index, "_work", interrupted)
+    ran = run_cli("index", folder, str(notes))
+    assert ran.code == 130 and said in ran.err and Path(folder).exists() == bool(done)

@@ -90,6 +90,8 @@ def test_a_share_of_the_order(run_cli: RunCli, folder: str) -> None:
 def test_nothing_found(run_cli: RunCli, folder: str) -> None:
     ran = run_cli("search", folder, "qqqqq")
     assert (ran.code, ran.out) == (0, "nothing found\n")
+    ran = run_cli("search", folder, "library", "--where", "prise<3")
+    assert (ran.code, ran.out) == (0, "nothing found: no document meets the conditions\n")
 
 
 def test_many_queries(run_cli: RunCli, folder: str, tmp_path: Path) -> None:

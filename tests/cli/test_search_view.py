@@ -79,7 +79,7 @@ def test_a_lower_stage_is_named() -> None:
 def test_the_score_is_that_of_the_order() -> None:
     hit = found("x")
     blended = replace(hit, scores={**hit.scores, "blend": 0.875}, ranks={**hit.ranks, "blend": 1})
-    assert shown(blended).splitlines()[0] == " 1. 0.88, rerank 1.500  a.md#2"
+    assert shown(blended).splitlines()[0] == " 1. rerank 1.500, blend 0.88  a.md#2"
 
 
 def test_fields_and_reasons() -> None:

@@ -13,6 +13,10 @@ JAPANESE = "機械学習は人工知能の一分野であり、データから�
 KOREAN = (
     "기계 학습은 인공지능의 한 분야로, 컴퓨터가 데이터에서 배우는 방법을 연구하는 학문이다. 이것은 매우 큰 분야이다."
 )
+NOTICE = "图书馆规定：请保持安静，手机调成静音。阅览室内禁止饮食，禁止吸烟。"
+PRODUCTS = (
+    "编号,商品名称,品牌,价格\n1001,保温杯 500ml,岭南,59.9\n1002,玻璃茶壶 带滤网,青瓷坊,89\n1003,不锈钢汤锅,厨乐,129\n"
+)
 FRENCH = "L'été dernier, à l'hôtel, nous avons mangé des crêpes « délicieuses » – c'était très agréable."
 GERMAN = "Die Küche ist größer als das Bad, und der Ofen heizt über Nacht."
 
@@ -26,6 +30,8 @@ GERMAN = "Die Küche ist größer als das Bad, und der Ofen heizt über Nacht."
         (CHINESE, "utf-32"),
         (CHINESE, "gbk"),
         (CHINESE, "gb18030"),
+        (NOTICE, "gbk"),
+        (PRODUCTS, "gbk"),
         (TRADITIONAL, "big5"),
         (TRADITIONAL, "gb18030"),
         (JAPANESE, "shift_jis"),

@@ -91,6 +91,9 @@ def run(args: argparse.Namespace, open_reranker: Opener) -> int:  # noqa: ARG001
     try:
         with _opened(args, there) as pipeline, _undone(args.folder, pipeline, there):
             _work(args, pipeline, fresh=not there)
+    except KeyboardInterrupt:
+        output.note("what was added is kept: the same command goes on" if args.folder.exists() else "nothing was added")
+        raise
     except OSError as error:
         if isinstance(error, ResiftError | BrokenPipeError):
             raise
@@ -151,6 +154,8 @@ def _work(args: argparse.Namespace, pipeline: Pipeline, *, fresh: bool) -> None:
     if left.reasons:
         counted = ", ".join(f"{count} {reason}" for reason, count in left.reasons.most_common())
         output.note(f"files left out: {output.printable(counted)}")
+    if args.sources and not any(summary[name] for name in ("added", "replaced", "unchanged", "empty", "skipped")):
+        output.note(f"warning: nothing to index in {output.printable(', '.join(args.sources))}")
     if args.json:
         output.write_json(summary)
     else:
@@ -233,9 +238,8 @@ def _read(args: argparse.Namespace, pipeline: Pipeline, left: _Left) -> Iterator
 
 def _stop(error: InputError) -> None:
     """Raise what could not be read, with what to do about it."""
-    raise type(error)(
-        error.message, hint=error.hint or "correct it, or leave out what cannot be read with --skip-bad"
-    ) from error
+    hint = f"{error.hint or 'correct it'}; --skip-bad leaves out what cannot be read"
+    raise type(error)(error.message, hint=hint) from error
 
 
 class _Left:

@@ -48,7 +48,8 @@ class Look:
 def show_result(result: SearchResult, console: Console, look: Look) -> None:
     """Write the passages that were found, best first."""
     if not result.hits:
-        console.print(Text("nothing found", "dim"))
+        none_meets = any(stage.name == "where" and stage.found == 0 for stage in result.stages)
+        console.print(Text("nothing found" + (": no document meets the conditions" if none_meets else ""), "dim"))
     last = result.hits[0].stage if result.hits else ""
     for place, hit in enumerate(result.hits, start=1):
         for line in _head(place, hit, last, console.width):
@@ -85,9 +86,12 @@ def _head(place: int, hit: FoundPassage, last: str, width: int) -> list[Text]:
 
 
 def _score(hit: FoundPassage) -> str:
-    """Return the score that made the order; where that is a blend, the reranker's own, too."""
+    """Return the score that made the order; where that is a blend, the reranker's own before it.
+
+    The blend is 1 for the best passage of a query, however bad: it must not look like the score.
+    """
     if (blended := hit.scores.get("blend")) is not None:
-        return f"{blended:.2f}, {hit.stage} {hit.score:.3f}"
+        return f"{hit.stage} {hit.score:.3f}, blend {blended:.2f}"
     return f"{hit.score:.4f}" if hit.stage == "fusion" else f"{hit.score:.3f}"  # those of ranks are small
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 import unicodedata
@@ -31,6 +32,10 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 """What programs write where nobody gave a title."""
+
+
+logging.getLogger("pypdf").addHandler(logging.NullHandler())
+"""Without a handler its warnings reach stderr, beside the error that says what is wrong."""
 
 
 def read_pdf(path: Path, name: str) -> Content:

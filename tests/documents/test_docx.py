@@ -75,3 +75,30 @@ def test_no_word_document(tmp_path: Path, body: str | None, message: str) -> Non
         write(path, body)
     with pytest.raises(InputError, match=message):
         read_docx(path, "a.docx")
+
+
+def test_a_table_within_a_table_is_told_once(tmp_path: Path) -> None:
+    inner = f"<w:tbl><w:tr><w:tc>{paragraph('c')}</w:tc><w:tc>{paragraph('d')}</w:tc></w:tr></w:tbl>"
+    row = f"<w:tr><w:tc>{paragraph('a')}</w:tc><w:tc>{paragraph('b')}{inner}</w:tc></w:tr>"
+    last = f"<w:tr><w:tc>{paragraph('e')}{paragraph('f')}</w:tc></w:tr>"
+    content = read_docx(write(tmp_path / "a.docx", f"<w:tbl>{row}{last}</w:tbl>"), "a.docx")
+    assert [block.text for block in content.blocks] == ["a | b\nc | d\ne f"]
+
+
+def test_a_text_box_is_told_once(tmp_path: Path) -> None:
+    box = f"<w:txbxContent>{paragraph('box')}</w:txbxContent>"
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    both = (
+        f"<mc:AlternateContent {mc}><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent>"
+    )
+    body = f"<w:p><w:r><w:t>before </w:t></w:r><w:r>{both}</w:r><w:r><w:t>after</w:t></w:r></w:p>"
+    content = read_docx(write(tmp_path / "a.docx", body), "a.docx")
+    assert [block.text for block in content.blocks] == ["box\n\nbefore after"]
+
+
+def test_what_nests_deep_takes_no_longer(tmp_path: Path) -> None:
+    depth = 10_000  # once the square of it
+    body = "<w:tbl><w:tr><w:tc><w:p>" * depth + "<w:r><w:t>x</w:t></w:r>" + "</w:p></w:tc></w:tr></w:tbl>" * depth
+    paragraphs = "<w:p>" * depth + "<w:r><w:t>y</w:t></w:r>" + "</w:p>" * depth
+    content = read_docx(write(tmp_path / "a.docx", body + paragraphs), "a.docx")
+    assert [block.text for block in content.blocks] == ["x", "y"]

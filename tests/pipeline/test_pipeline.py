@@ -380,6 +380,7 @@ def test_ids_that_are_no_texts(pipeline: Pipeline) -> None:
     assert pipeline.delete(["x\0\ud800", "7", "nobody\ud800"]) == 2
 
 
-def test_a_context_beyond_all_numbers(pipeline: Pipeline) -> None:
+def test_more_than_any_number_of_passages(pipeline: Pipeline) -> None:
     pipeline.add(["green tea"])
     assert pipeline.search("tea", context=10**30)[0].context == "green tea"
+    assert len(pipeline.search("tea", top_k=10**30)) == len(pipeline.search("tea", top_k=100)) > 0

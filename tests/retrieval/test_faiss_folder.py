@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,27 @@ def test_two_writers(tmp_path: Path) -> None:
         first.save(mark=3)
     with FaissIndex.open(tmp_path) as index:
         assert answers(index) == answers(second)
+
+
+@pytest.mark.parametrize("kind", ["ids", "tail", "deleted"])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\xff\0", b"PK\x05\x06" + bytes(18), b"\x80\x05N."])
+def test_damage_that_keeps_its_checksum_is_named(kind: str, content: bytes, tmp_path: Path) -> None:
+    filled(tmp_path / "x").close()
+    file = next((tmp_path / "x").glob(f"{kind}-*"))
+    file.write_bytes(content)
+    manifest = json.loads((tmp_path / "x" / MANIFEST).read_text())
+    entries = [manifest["ids"], manifest["deleted"], *manifest["tail"]]
+    [entry] = [one for one in entries if one["name"] == file.name]
+    entry |= {"size": len(content), "checksum": zlib.crc32(content)}
+    (tmp_path / "x" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(StoreDamaged, match=file.name):
+        FaissIndex.open(tmp_path / "x")
+
+
+def test_a_manifest_names_files_of_its_folder_alone(tmp_path: Path) -> None:
+    filled(tmp_path / "x").close()
+    manifest = json.loads((tmp_path / "x" / MANIFEST).read_text())
+    manifest["ids"]["name"] = "../x/" + manifest["ids"]["name"]
+    (tmp_path / "x" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(StoreDamaged, match="no file of an index"):
+        FaissIndex.open(tmp_path / "x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -16,6 +17,8 @@ from resift.errors import InputError
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n"}
 _HEADING = re.compile(r"heading ?([1-9])")
 
 
@@ -34,10 +37,10 @@ def read_docx(path: Path, name: str) -> Content:
     levels = _levels(styles)
     for element in body.find(f"{_W}body") or ():
         if element.tag == f"{_W}tbl":
-            outline.block(_rows(element), "table")
+            outline.block(table(_rows(element)), "table")
         else:
-            for paragraph in element.iter(f"{_W}p"):
-                _paragraph(paragraph, levels, outline)
+            for paragraph, text in _paragraphs(element):
+                _paragraph(paragraph, text, levels, outline)
     given = core.findtext(_TITLE) if core is not None else None
     title, blocks = outline.finish(given)
     return Content(title, blocks)
@@ -75,8 +78,7 @@ def _levels(styles: Element | None) -> dict[str, int]:
     return found
 
 
-def _paragraph(paragraph: Element, levels: dict[str, int], outline: Outline) -> None:
-    text = _text(paragraph)
+def _paragraph(paragraph: Element, text: str, levels: dict[str, int], outline: Outline) -> None:
     style = paragraph.find(f"{_W}pPr/{_W}pStyle")
     level = levels.get(str(style.get(f"{_W}val"))) if style is not None else None
     if level is not None:
@@ -87,21 +89,53 @@ def _paragraph(paragraph: Element, levels: dict[str, int], outline: Outline) -> 
         outline.text(text)
 
 
-def _rows(element: Element) -> str:
-    rows = []
-    for row in element.iter(f"{_W}tr"):
-        rows.append([" ".join(_text(paragraph) for paragraph in cell.iter(f"{_W}p")) for cell in row.iter(f"{_W}tc")])
-    return table(rows)
+def _paragraphs(top: Element) -> Iterator[tuple[Element, str]]:
+    """Yield the paragraphs in an element, itself included, and their texts as they read with all changes accepted.
+
+    One within another, in a text box, is not a part of that one's text and comes before it.
+    """
+    open_ones: list[tuple[Element, list[str]]] = []
+    for element, begins in _walk(top):
+        if element.tag == f"{_W}p":
+            if begins:
+                open_ones.append((element, []))
+            else:
+                paragraph, parts = open_ones.pop()
+                yield paragraph, "".join(parts)
+        elif begins and open_ones:
+            open_ones[-1][1].append(_character(element))
 
 
-def _text(paragraph: Element) -> str:
-    """Return the text of a paragraph as it reads with all changes accepted."""
-    parts = []
-    for element in paragraph.iter():
-        if element.tag == f"{_W}t":
-            parts.append(element.text or "")
-        elif element.tag == f"{_W}tab":
-            parts.append("\t")
-        elif element.tag in {f"{_W}br", f"{_W}cr"}:
-            parts.append("\n")
-    return "".join(parts)
+def _rows(top: Element) -> list[list[str]]:
+    """Return the cells of each row; those of a table within a cell are rows of their own behind it."""
+    rows: list[list[list[str]]] = []
+    for element, begins in _walk(top):
+        if not begins:
+            continue
+        if element.tag == f"{_W}tr":
+            rows.append([])
+        elif element.tag == f"{_W}tc" and rows:
+            rows[-1].append([])
+        elif rows and rows[-1]:
+            rows[-1][-1].append(" " if element.tag == f"{_W}p" else _character(element))
+    return [["".join(cell) for cell in row] for row in rows]
+
+
+def _walk(top: Element) -> Iterator[tuple[Element, bool]]:
+    """Yield each element twice, where it begins and where it ends. What is there for older programs is left out."""
+    waiting = [(top, True)]
+    while waiting:
+        element, begins = waiting.pop()
+        if element.tag == _FALLBACK:
+            continue
+        yield element, begins
+        if begins:
+            waiting.append((element, False))
+            waiting.extend((child, True) for child in reversed(element))
+
+
+def _character(element: Element) -> str:
+    """Return what an element of a run reads as."""
+    if element.tag == f"{_W}t":
+        return element.text or ""
+    return _MARKS.get(element.tag, "")

@@ -26,6 +26,8 @@ _AT_ONCE = 256
 """Queries whose passages are in memory together."""
 _REMEMBERED = 16
 """Conditions whose passages are remembered until the next change."""
+_MOST = 2**31 - 1
+"""Passages that a store is asked for at most: no list is longer."""
 _OVERLAP = 4
 """Characters that two neighbours share at least to be taken for their overlap."""
 
@@ -105,7 +107,7 @@ class Searching:
                     among = self._allowed(request.where, view.at)
                     found.extend([len(among)] * len(queries))
             lists: dict[str, list[list[Hit]]] = {}
-            most = max(request.recall, request.top_k, request.depth)
+            most = min(max(request.recall, request.top_k, request.depth), _MOST)
             for name, store in stores.items():
                 with _timed(queries, name) as found:
                     lists[name] = self._find(store, [asked.text for asked in queries], most, among)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -200,12 +201,20 @@ def read_manifest(path: Path) -> Manifest | None:
         raise StoreDamaged(f'{file} is no index of this version: expected "format": "{FORMAT}"', hint=_AGAIN)
     try:
         data["layout"] = Layout(**data["layout"])
-        data["tail"] = tuple(File(**one) for one in data["tail"])
+        data["tail"] = tuple(_file(one) for one in data["tail"])
         for name in ("base", "ids", "deleted"):
-            data[name] = None if data[name] is None else File(**data[name])
+            data[name] = None if data[name] is None else _file(data[name])
         return Manifest(**data)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreDamaged(f"{file} is damaged: {error}", hint=_AGAIN) from None
+
+
+def _file(entry: dict[str, Any]) -> File:
+    """Return an entry of the manifest; ValueError for a file that may be elsewhere."""
+    made = File(**entry)
+    if not _OURS.fullmatch(made.name):
+        raise ValueError(f"{made.name!r} is no file of an index")
+    return made
 
 
 def _read_content(path: Path, manifest: Manifest) -> Content:
@@ -215,19 +224,22 @@ def _read_content(path: Path, manifest: Manifest) -> Content:
     tail_ids: list[Int64] = []
     tail_vectors: list[Float32] = []
     for one in manifest.tail:
-        try:
-            with np.load(path / one.name) as arrays:
-                tail_ids.append(arrays["ids"])
-                tail_vectors.append(arrays["vectors"])
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise StoreDamaged(f"{path / one.name} is damaged: {error}", hint=_AGAIN) from None
+        with _loading(path / one.name), np.load(path / one.name) as arrays:
+            tail_ids.append(arrays["ids"])
+            tail_vectors.append(arrays["vectors"])
     rows = 0 if manifest.base is None else manifest.base.rows
     alive = np.ones(rows + sum(map(len, tail_ids)), bool)
     if manifest.deleted is not None:
-        alive = ~np.unpackbits(np.load(path / manifest.deleted.name), count=manifest.deleted.rows).astype(bool)
+        file = path / manifest.deleted.name
+        with _loading(file):
+            alive = ~np.unpackbits(np.load(file), count=manifest.deleted.rows).astype(bool)
     base = None
     if manifest.base is not None and manifest.ids is not None:
-        ids, *node = np.atleast_2d(np.load(path / manifest.ids.name, mmap_mode="r"))
+        with _loading(path / manifest.ids.name):
+            found = np.load(path / manifest.ids.name, mmap_mode="r")
+            if not isinstance(found, np.ndarray) or found.dtype != np.int64 or found.shape[-1:] != (rows,):
+                raise ValueError(f"it does not hold {rows} ids")
+        ids, *node = np.atleast_2d(found)
         kept = None if alive[:rows].all() else alive[:rows]
         base = faiss_base.opened(
             path / manifest.base.name, ids, kept, trained=manifest.trained, node=node[0] if node else None
@@ -235,6 +247,15 @@ def _read_content(path: Path, manifest: Manifest) -> Content:
     if not tail_ids:
         return Content(base, None)
     return Content(base, Tail.read(np.concatenate(tail_ids), np.concatenate(tail_vectors), alive[rows:]))
+
+
+@contextmanager
+def _loading(file: Path) -> Iterator[None]:
+    """Turn what numpy says of a broken file into StoreDamaged, which names it."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, EOFError, SyntaxError, TokenError, zipfile.BadZipFile) as error:
+        raise StoreDamaged(f"{file} is damaged: {error}", hint=_AGAIN) from None
 
 
 def _kept(path: Path, rows: int) -> File:

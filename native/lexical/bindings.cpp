@@ -96,7 +96,8 @@ class PyPostings {
     view_ = {terms_.data(),       offsets_.data(),
              slots_.data(),       read_counts(counts_),
              read_counts(peaks_), static_cast<std::int64_t>(terms_.size()),
-             static_cast<std::int64_t>(slots_.size())};
+             static_cast<std::int64_t>(slots_.size()),
+             documents};
   }
 
   nb::object find(const Array<std::uint64_t>& keys) const {

@@ -140,6 +140,7 @@ Postings merge(const std::vector<MergePart>& parts) {
       heads.pop();
       const auto& [view, places, documents] = parts[at];
       const std::int64_t row = rows[at]++;
+      check_slots(view, row);
       for (std::uint32_t i = view.offsets[row]; i < view.offsets[row + 1]; ++i) {
         const std::int32_t place = places[view.slots[i]];
         if (place < 0) continue;
@@ -160,6 +161,15 @@ Postings merge(const std::vector<MergePart>& parts) {
     made.peaks.push_back(peak);
   }
   return made;
+}
+
+void check_slots(const PostingsView& view, std::int64_t row) {
+  if (view.documents == kMostSlots) return;  // slots of 16 bits cannot be above
+  std::uint16_t most = 0;
+  for (std::uint32_t i = view.offsets[row]; i < view.offsets[row + 1]; ++i) most = std::max(most, view.slots[i]);
+  if (view.offsets[row] < view.offsets[row + 1] && most >= view.documents) {
+    throw std::out_of_range("a posting is of no document");
+  }
 }
 
 std::int64_t find_term(const PostingsView& view, std::uint64_t key) {
@@ -186,6 +196,7 @@ std::int64_t holders(const PostingsView& view, std::int64_t row, const std::uint
   const std::uint32_t first = view.offsets[row], last = view.offsets[row + 1];
   std::int64_t gone = 0;
   if (dead != nullptr) {
+    check_slots(view, row);
     for (std::uint32_t i = first; i < last; ++i) gone += dead[view.slots[i]] != 0;
   }
   return static_cast<std::int64_t>(last - first) - gone;

@@ -24,14 +24,14 @@ struct Counts {
   }
 };
 
-// Somebody else's memory; check() before it is used.
+// Somebody else's memory, perhaps of a damaged file: offsets were checked, slots are not before check_slots.
 struct PostingsView {
   const std::uint64_t* terms;
   const std::uint32_t* offsets;  // [term_count + 1]
   const std::uint16_t* slots;    // [posting_count]
   Counts counts;                 // [posting_count]
   Counts peaks;                  // [term_count]
-  std::int64_t term_count, posting_count;
+  std::int64_t term_count, posting_count, documents;
 };
 
 struct Postings {
@@ -52,6 +52,10 @@ struct MergePart {
 };
 
 Postings merge(const std::vector<MergePart>& parts);
+
+// Throws std::out_of_range where a posting of a row is of no document: before slots are used as places in memory.
+// Mapped files are not read whole when they are opened, so this is for each list when it is walked.
+void check_slots(const PostingsView& view, std::int64_t row);
 
 // The row of a key, or -1. Keys are spread evenly, so the first guess is close.
 std::int64_t find_term(const PostingsView& view, std::uint64_t key);

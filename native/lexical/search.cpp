@@ -32,6 +32,7 @@ void walk(const std::uint16_t* slots, const Count* counts, std::size_t size, flo
 }
 
 void walk(const PostingsView& view, std::int64_t row, float weight, const float* norms, float* sums) {
+  check_slots(view, row);
   const std::size_t first = view.offsets[row], size = view.offsets[row + 1] - first;
   const std::uint16_t* slots = view.slots + first;
   if (view.counts.width == 1) {

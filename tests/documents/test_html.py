@@ -112,3 +112,17 @@ def test_a_page_of_too_many_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("resift.documents.html.MOST_TAGS", 10)
     with pytest.raises(InputError, match="more than 10 HTML elements"):
         read("<p>x</p>" * 11)
+
+
+def test_rows_and_cells_that_nothing_closes() -> None:
+    closed = b"<table><tr><th>tea<th>price</tr><tr><td>green</td><td>3</td></tr><tr><td>black<td>4</table><p>end"
+    open_tags = b"<table><tr><th>tea<th>price<tr><td>green<td>3<tr><td>black<td>4</table><p>end"
+    for page in (closed, open_tags):
+        [rows, after] = read(page).blocks
+        assert rows.text == "tea | price\ngreen | 3\nblack | 4"
+        assert after.text == "end"
+
+
+def test_a_table_of_many_rows_that_nothing_closes() -> None:
+    [rows] = read(b"<table>" + b"<tr><td>a<td>b" * 2000).blocks  # once the cube of the rows
+    assert rows.text == "\n".join(["a | b"] * 2000)

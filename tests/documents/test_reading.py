@@ -57,6 +57,7 @@ def test_a_folder(tmp_path: Path) -> None:
     )
     (folder / "loop").symlink_to(folder)
     (folder / "nowhere").symlink_to(folder / "gone")
+    (folder / "self").symlink_to(folder / "self")
     documents, errors, skipped = read(folder)
     assert {id: text(document) for id, document in documents.items()} == {
         "b.md": "Text.",
@@ -79,6 +80,7 @@ def test_a_folder(tmp_path: Path) -> None:
         ("nowhere", "link"),
         ("package.json", "ending .json"),
         ("photo.PNG", "ending .png"),
+        ("self", "link"),
         ("~$draft.docx", "hidden"),
     ]
 

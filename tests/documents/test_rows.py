@@ -111,3 +111,12 @@ def test_columns_that_are_not_there() -> None:
         as_document({"id": 1}, columns=Columns(template=Template("{name}")))
     with pytest.raises(InputError, match="expected one of them"):
         Columns(text="body", template=Template("{name}"))
+
+
+def test_names_of_fields_and_numbers_that_cannot_be_written() -> None:
+    assert as_document({"text": "tea", "a\ud800": 1, "b\0": {"c\ud800": 2}}).fields == {
+        "a\ufffd": 1,
+        "b ": {"c\ufffd": 2},
+    }
+    with pytest.raises(InputError, match="bits"):
+        as_document({"text": "tea", "n": 10**5000})

@@ -71,10 +71,41 @@ def found(where: Any, rows: dict[str, dict[str, Any]] = ROWS) -> list[str]:
         ({"lang": "zh' OR '1'='1"}, []),
         ({"nobody": ["x"] * 5000}, []),
         ({"price": list(range(5000))}, ["kettle", "csv"]),
+        ({"lang\ud800": "zh"}, []),
+        ({"lang": ["zh\ud800", "e\0n"]}, []),
+        ({"la\0ng": {"ge": "\ud800"}}, []),
+        ({"_id": "\ud800"}, []),
+        ({"lang": {"in": {3, "zh"}}}, ["茶壶"]),
     ],
 )
 def test_what_it_finds(where: Any, expected: list[str]) -> None:
     assert found(where) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12", 12),
+        ("-1.5", -1.5),
+        ("+5", 5),
+        (".5", 0.5),
+        ("1e3", 1000),
+        ("9007199254740993", 9007199254740993),
+        ("2024-01-15", None),
+        ("1.2.3", None),
+        ("192.168.0.1", None),
+        ("1-2", None),
+        ("12 cm", None),
+        ("e", None),
+        ("", None),
+    ],
+)
+def test_a_text_is_a_number_where_all_of_it_is(text: str, number: float | None) -> None:
+    rows = {"it": {"x": text}}
+    assert found({"x": {"gt": -(2**62)}}, rows) == ([] if number is None else ["it"])
+    assert found({"x": [1, 2024, 1.2, 192.168, 0, 12]}, rows) == (["it"] if number == 12 else [])
+    if number is not None:
+        assert found({"x": number}, rows) == found({"x": [number]}, rows) == ["it"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +120,9 @@ def test_what_it_finds(where: Any, expected: list[str]) -> None:
         ({"price": {"lt": True}}, "expected a number or a text"),
         ({"price": {"lt": float("nan")}}, "64 bits"),
         ({"price": 10**30}, "64 bits"),
+        ({"price": 10**5000}, "64 bits"),
+        ({str(place): 1 for place in range(101)}, "at most 100"),
+        ({"or": [{"or": [{"or": [{"a": 1}] * 20}] * 20}] * 20}, "too many conditions"),
         ({"price": {"in": 3}}, "expected a list"),
         ({"price": [[1]]}, "expected a text, a number"),
         ({"price": {"exists": "yes"}}, "expected True or False"),

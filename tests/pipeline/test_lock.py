@@ -37,6 +37,39 @@ def test_it_may_be_closed_twice(tmp_path: Path) -> None:
     second.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_neither_keeps_nor_gives_back_what_its_parent_holds(tmp_path: Path) -> None:
+    forked = """
+import os, sys
+from pathlib import Path
+from resift.errors import FolderBusy
+from resift.pipeline.lock import WriterLock
+folder = Path(sys.argv[1])
+lock = WriterLock(folder)
+told, tell = os.pipe()
+if os.fork() == 0:
+    if sys.argv[2] == "closes":
+        lock.close()
+    os.write(tell, b".")
+    sys.stdin.read()
+    os._exit(0)
+os.read(told, 1)
+try:
+    WriterLock(folder)
+except FolderBusy:
+    print("busy")
+lock.close()
+WriterLock(folder).close()
+print("free")
+"""
+    for child in ("closes", "keeps"):
+        with subprocess.Popen(
+            [sys.executable, "-c", forked, str(tmp_path), child], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            output, _ = process.communicate(timeout=60)
+            assert output == b"busy\nfree\n"
+
+
 def test_it_ends_with_its_process(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -366,3 +366,20 @@ def test_with_the_embedded_model(tmp_path: Path) -> None:
         assert json.loads(json.dumps(result.to_dict()))["hits"][0]["explanation"]["score"] == explanation.score
     with Reranker(scores="sigmoid") as reranker, Pipeline(tmp_path / "p", reranker=reranker) as pipeline:
         assert 0.5 < pipeline.search("Which city is the capital of Germany?", threshold=0.5)[0].score < 1
+
+
+def test_ids_that_are_no_texts(pipeline: Pipeline) -> None:
+    pipeline.add([{"id": 7, "text": "tea"}, {"id": "x\0\ud800", "text": "tea"}])
+    for wrong in (7, None):
+        with pytest.raises(InputError, match="expected a text"):
+            pipeline.delete([wrong])  # type: ignore[list-item]
+        with pytest.raises(InputError, match="expected a text"):
+            pipeline.get(wrong)  # type: ignore[arg-type]
+    found = pipeline.get("x\0\ud800")
+    assert found is not None and found.id == "x \ufffd"
+    assert pipeline.delete(["x\0\ud800", "7", "nobody\ud800"]) == 2
+
+
+def test_a_context_beyond_all_numbers(pipeline: Pipeline) -> None:
+    pipeline.add(["green tea"])
+    assert pipeline.search("tea", context=10**30)[0].context == "green tea"

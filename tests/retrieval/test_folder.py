@@ -149,6 +149,64 @@ def test_segments_whose_arrays_contradict_each_other_are_refused(tmp_path: Path)
         BM25.open(folder)
 
 
+DAMAGED = """
+import sys
+from pathlib import Path
+from resift.errors import StoreDamaged
+from resift.retrieval.bm25 import BM25
+
+def compacted(index):
+    index.compact()
+
+def replaced(index):
+    index.delete([0, 2])
+
+for use in (lambda index: index.search("tea", top_k=3), compacted, replaced):
+    with BM25.open(Path(sys.argv[1])) as index:
+        try:
+            use(index)
+        except StoreDamaged as error:
+            print(error)
+"""
+
+
+def test_postings_of_no_document_are_damage_and_no_crash(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "index")
+    [file] = folder.glob("*.segment")
+    whole = bytearray(file.read_bytes())
+    size = int.from_bytes(whole[:8], "little")
+    first, last = (8 + size + place for place in json.loads(whole[8 : 8 + size])["slots"]["data_offsets"])
+    whole[first:last] = b"\xff" * (last - first)
+    file.write_bytes(whole)
+    # In a process of its own: memory far behind an array may be somebody's.
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGED, str(folder)], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("a posting is of no document") == 3
+
+
+@pytest.mark.parametrize("name", ["../other.segment", "/etc/passwd", "", ".", 7])
+def test_a_manifest_names_files_of_its_folder_alone(tmp_path: Path, name: object) -> None:
+    folder = saved(tmp_path / "index")
+    for kind in ("file", "deleted"):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest["segments"][0][kind] = name
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        with pytest.raises(StoreDamaged, match="no file of the folder"):
+            BM25.open(folder)
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_damaged(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "index")  # a pipeline deletes what is damaged
+    for suffix in (".deleted", ".segment"):
+        [file] = folder.glob(f"*{suffix}")
+        file.unlink()
+        file.mkdir()
+        with pytest.raises(OSError, match=r"directory|denied"):
+            BM25.open(folder)
+
+
 def test_two_writers_are_told_apart(tmp_path: Path) -> None:
     one, two = BM25.open(tmp_path), BM25.open(tmp_path)
     one.add([1], ["tea"])

@@ -40,9 +40,14 @@ def walk(folder: Path, *, on_skip: OnSkip, on_error: OnError) -> Iterator[tuple[
             name = f"{within}{entry.name}"
             if entry.name.startswith((".", "~$")) or entry.name in _GENERATED:
                 on_skip(entry.path, "hidden")
-            elif entry.is_dir():
+                continue
+            try:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            except OSError:  # a link to itself, or into a folder that may not be read
+                is_folder = is_file = False
+            if is_folder:
                 below.append((Path(entry.path), f"{name}/"))
-            elif entry.is_file():
+            elif is_file:
                 yield Path(entry.path), name
             else:
                 on_skip(entry.path, "link" if entry.is_symlink() else "no file")

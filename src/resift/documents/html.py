@@ -157,11 +157,11 @@ class _Walk:
         elif name == "pre":
             self._flush()
             self._outline.block(tag.get_text(), "code")
-        elif name == "table" and _is_data(tag):
+        elif name == "table" and (rows := _data(tag)) is not None:
             self._flush()
             if tag.caption is not None:
                 self._outline.text(" ".join(tag.caption.get_text(" ").split()))
-            self._outline.block(_rows(tag), "table")
+            self._outline.block(table(rows), "table")
         elif name == "img":
             self._line.append(f" {tag.get('alt') or ''} ")
             return True
@@ -223,12 +223,29 @@ def _is_banner(tag: Tag) -> bool:
     return tag.name == "header" and tag.find("h1") is None and tag.find_parent(["article", "main"]) is None
 
 
-def _is_data(tag: Tag) -> bool:
-    """Say whether a table is one: those that lay out a page have tables, headings or code in them, or one column."""
+def _data(tag: Tag) -> list[list[str]] | None:
+    """Return the rows of a table; None for one that lays out a page: with tables, headings or code, or one column."""
     if tag.find(["table", "pre", *_HEADINGS]) is not None:
-        return False
-    return any(len(row.find_all(["td", "th"])) > 1 for row in tag.find_all("tr", limit=3))
+        return None
+    rows = _rows(tag)
+    return rows if any(len(row) > 1 for row in rows[:3]) else None
 
 
-def _rows(tag: Tag) -> str:
-    return table([[cell.get_text(" ") for cell in row.find_all(["td", "th"])] for row in tag.find_all("tr")])
+def _rows(tag: Tag) -> list[list[str]]:
+    """Return the cells of each row.
+
+    Subtle: pages leave out </td> and </tr>, as HTML lets them, and Python's parser puts the next cells within the open
+    one then. So a cell ends where the next begins.
+    """
+    from bs4.element import CData, NavigableString, Tag
+
+    rows: list[list[list[str]]] = []
+    for element in tag.descendants:
+        if isinstance(element, Tag):
+            if element.name == "tr" or (element.name in {"td", "th"} and not rows):
+                rows.append([])
+            if element.name in {"td", "th"}:
+                rows[-1].append([])
+        elif type(element) in {NavigableString, CData} and rows and rows[-1]:  # others are comments and scripts
+            rows[-1][-1].append(str(element))
+    return [[" ".join(cell) for cell in row] for row in rows]

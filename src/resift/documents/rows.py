@@ -20,6 +20,8 @@ TITLES = ("title", "name")
 LONGEST_TITLE = 300
 """Characters; what is longer is text, and the title its beginning."""
 _DEEPEST = 50
+_MOST_BITS = 10_000
+"""Of a whole number: Python writes no longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def make_document(
     id: str | None, *, title: str | None, blocks: list[Block], fields: Mapping[str, object], source: str
 ) -> Document:
     """Return a document with its digest, which is its id where it has none."""
-    known = {str(name): as_json(value, str(name)) for name, value in fields.items()}
+    known = {clean(str(name)): as_json(value, str(name)) for name, value in fields.items()}
     content = [title, [[block.kind, block.page, block.headings, block.text] for block in blocks], known]
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
@@ -87,6 +89,8 @@ def as_json(value: object, name: str, depth: int = 0) -> Any:
         raise InputError(f"the field {name!r} is nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise InputError(f"the field {name!r} is a number of {value.bit_length()} bits, expected at most {_MOST_BITS}")
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from resift.documents.rows import clean
 from resift.errors import InputError
 
 Where: TypeAlias = Mapping[str, Any]
@@ -23,10 +24,13 @@ _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _OPERATORS = ("eq", "ne", "in", *_COMPARISONS, "exists")
 _DEEPEST = 20
 _WIDEST = 100
-# Subtle: CSV gives texts. One that reads as a number counts as that number where a number is asked for.
+_MOST_PARAMETERS = 10_000
+"""Of the SQL; SQLite takes 32,766, and half a megabyte of SQL is slow to read."""
+# Subtle: CSV gives texts. One that reads as a number, whole, counts as that number where a number is asked for. The
+# comparison sees it: SQLite reads a text beside a number as one if all of it is one. CAST takes 2024 from a date.
 _NUMBER = (
     "(CASE WHEN type IN ('integer', 'real') THEN value "
-    "WHEN type = 'text' AND value GLOB '*[0-9]*' AND NOT value GLOB '*[^0-9.eE+-]*' THEN CAST(value AS REAL) END)"
+    "WHEN type = 'text' AND value = CAST(value AS NUMERIC) THEN CAST(value AS NUMERIC) END)"
 )
 
 _LISTED = "(SELECT listed.value FROM json_each(?) AS listed)"
@@ -34,7 +38,10 @@ _LISTED = "(SELECT listed.value FROM json_each(?) AS listed)"
 
 def compiled(where: Where) -> tuple[str, list[Any]]:
     """Return the condition on the table `documents` named d, and its parameters; raises InputError."""
-    return _all(where, 0)
+    sql, values = _all(where, 0)
+    if len(values) > _MOST_PARAMETERS:
+        raise InputError("where has too many conditions", hint='write {"brand": ["a", "b", ...]} for many values')
+    return sql, values
 
 
 def _all(where: object, depth: int) -> tuple[str, list[Any]]:
@@ -42,6 +49,8 @@ def _all(where: object, depth: int) -> tuple[str, list[Any]]:
         raise InputError(
             f"where is {where!r}, expected conditions by field", hint='{"lang": "zh", "price": {"lt": 100}}'
         )
+    if len(where) > _WIDEST:
+        raise InputError(f"where has conditions on {len(where)} fields, expected at most {_WIDEST}")
     if depth > _DEEPEST:
         raise InputError(f"where is nested more than {_DEEPEST} deep")
     return _joined([_one(name, value, depth) for name, value in where.items()], "AND")
@@ -95,7 +104,7 @@ def _condition(name: str, operator: str, operand: Any) -> tuple[str, list[Any]]:
         return _member(name, *_any_of(name, list(operand)))
     sign = _COMPARISONS[operator]
     if isinstance(operand, str):
-        return _member(name, f"type = 'text' AND value {sign} ?", [operand])
+        return _member(name, f"type = 'text' AND value {sign} ?", [clean(operand)])
     if isinstance(operand, bool) or not isinstance(operand, int | float):
         raise InputError(f"{name!r}: {operator} is {operand!r}, expected a number or a text")
     return _member(name, f"{_NUMBER} {sign} ?", [_bindable(name, operand)])
@@ -120,7 +129,7 @@ def _equal(name: str, operand: Any) -> tuple[str, list[Any]]:
     if isinstance(operand, bool):
         return "type = ?", ["true" if operand else "false"]
     if isinstance(operand, str):
-        return "type = 'text' AND value = ?", [operand]
+        return "type = 'text' AND value = ?", [clean(operand)]
     if isinstance(operand, int | float):
         return f"{_NUMBER} = ?", [_bindable(name, operand)]
     raise InputError(
@@ -130,7 +139,7 @@ def _equal(name: str, operand: Any) -> tuple[str, list[Any]]:
 
 def _any_of(name: str, operands: Sequence[Any]) -> tuple[str, list[Any]]:
     """Return whether it equals one of many, as a list in one parameter: SQL may not be a thousand ORs deep."""
-    texts = [one for one in operands if isinstance(one, str)]
+    texts = [clean(one) for one in operands if isinstance(one, str)]
     numbers = [_bindable(name, one) for one in operands if isinstance(one, int | float) and not isinstance(one, bool)]
     parts = [_equal(name, one) for one in operands if isinstance(one, bool) or not isinstance(one, str | int | float)]
     if texts:
@@ -144,13 +153,13 @@ def _id_condition(name: str, operator: str, operand: Any) -> tuple[str, list[Any
     wanted = operand if operator == "in" else [operand]
     if operator not in ("eq", "in") or not _is_list(wanted) or not all(isinstance(one, str) for one in wanted):
         raise InputError(f"{name} is asked for {operator} {operand!r}, expected an id or a list of ids")
-    return f"d.id IN {_LISTED}", [json.dumps(list(wanted), ensure_ascii=False)]
+    return f"d.id IN {_LISTED}", [json.dumps([clean(one) for one in wanted], ensure_ascii=False)]
 
 
 def _path(names: Sequence[str]) -> str:
     if any('"' in part or "\\" in part for part in names):
         raise InputError(f"the field {'.'.join(names)!r} has a quotation mark or a backslash: it cannot be asked for")
-    return "$" + "".join(f'."{part}"' for part in names)
+    return "$" + "".join(f'."{clean(part)}"' for part in names)
 
 
 def _is_list(value: object) -> bool:
@@ -158,6 +167,6 @@ def _is_list(value: object) -> bool:
 
 
 def _bindable(name: str, number: float) -> float:
-    if math.isnan(number) or abs(number) > 2**63 - 1:
-        raise InputError(f"the field {name!r} is compared with {number}: expected a number of at most 64 bits")
+    if (isinstance(number, float) and math.isnan(number)) or abs(number) > 2**63 - 1:
+        raise InputError(f"the field {name!r} is compared with NaN or a huge number: expected one of at most 64 bits")
     return number

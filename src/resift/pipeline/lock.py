@@ -8,7 +8,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resift.closing import Closing
@@ -40,14 +40,19 @@ class WriterLock(Closing):
                 f"{folder} is open for writing{f' in process {holder.strip()}' if holder.strip() else ''}",
                 hint="open it with writable=False to search, or close the other one first",
             )
-        os.truncate(self._handle, 0) if hasattr(os, "pread") else None
-        os.write(self._handle, f"{os.getpid()}\n".encode())
+        self._process = os.getpid()
+        with suppress(OSError):  # on a full disk nobody is told who it is, and documents can still be deleted
+            os.truncate(self._handle, 0) if hasattr(os, "pread") else None
+            os.write(self._handle, f"{self._process}\n".encode())
 
     def close(self) -> None:
-        """Let others write."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        """Let others write; in a process that was forked off meanwhile, let its parent go on alone."""
+        if self._handle < 0:
+            return
+        handle, self._handle = self._handle, -1
+        if os.getpid() == self._process:
+            _unlock(handle)
+        os.close(handle)
 
 
 def _try_lock(handle: int) -> bool:
@@ -61,6 +66,15 @@ def _try_lock(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _unlock(handle: int) -> None:
+    """Give the lock back. Closing does not, as long as a process that was forked off has the file open, too."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return  # Windows does not fork
+    fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 def _try_lock_windows(handle: int) -> bool:

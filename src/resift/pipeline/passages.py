@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from resift.documents import Passage
+from resift.documents.rows import clean
 from resift.pipeline.database import Database
 from resift.pipeline.filters import Where, compiled
 from resift.pipeline.records import StoredDocument
@@ -24,6 +25,8 @@ _SEEN = "+d.added <= ? AND (d.deleted IS NULL OR d.deleted > ?)"
 _PASSAGE = "p.id, d.id, p.place, p.text, p.headings, d.title, p.page"
 _LISTED = "(SELECT value FROM json_each(?))"
 _AT_ONCE = 1000
+_LAST = 2**62
+"""Above every place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Truth:
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT id, digest, added FROM documents WHERE deleted IS NULL AND id IN {_LISTED}",
-                [json.dumps(list(ids), ensure_ascii=False)],
+                [json.dumps([clean(name) for name in ids], ensure_ascii=False)],
             )
             return {name: Known(digest, added) for name, digest, added in rows}
 
@@ -184,7 +187,7 @@ class Truth:
             rows = connection.execute(
                 f"SELECT {_PASSAGE} FROM passages p JOIN documents d ON d.row = p.document "
                 "WHERE p.document = ? AND p.place BETWEEN ? AND ? ORDER BY p.place",
-                [document, first, last],
+                [document, max(first, 0), min(last, _LAST)],
             )
             return [_passage(row) for row in rows]
 
@@ -198,7 +201,7 @@ class Truth:
                 row = connection.execute(found + "deleted > ?", [name, at, at]).fetchone()
         if row is None:
             return None
-        passages = self.neighbours(row[0], 0, 2**62)
+        passages = self.neighbours(row[0], 0, _LAST)
         return StoredDocument(name, row[1], read_fields(row[2]), row[3], row[4], passages)
 
     def count(self, *, at: int) -> int:

@@ -17,7 +17,7 @@ from resift.pipeline.indexing import Indexing, Progress
 from resift.pipeline.measuring import Measurement, Relevant, measure
 from resift.pipeline.opening import describe, open_folder, refresh
 from resift.pipeline.records import Changes, PipelineInfo, SearchResult, StoredDocument
-from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_queries
+from resift.pipeline.request import DEEPEST, Request, capped, check_depth, check_ids, check_queries
 from resift.pipeline.reranking import RankerSpec, Reranking
 from resift.retrieval.protocols import Store
 from resift.text.inputs import as_list
@@ -164,7 +164,7 @@ class Pipeline(Closing):
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete documents by their ids, all at once; returns how many of them were there."""
-        return self._writing().delete(as_list(ids, "ids"))
+        return self._writing().delete(check_ids(as_list(ids, "ids")))
 
     def sync(
         self,
@@ -378,7 +378,8 @@ class Pipeline(Closing):
 
     def get(self, document: str) -> StoredDocument | None:
         """Return a document with its passages, by its id; None where there is none."""
-        return self._opened.truth.document(document, at=self._opened.shelves.at)
+        [name] = check_ids([document])
+        return self._opened.truth.document(name, at=self._opened.shelves.at)
 
     def refresh(self) -> bool:
         """Let a reader see what was saved since; returns whether that is more. Who writes sees everything anyway."""

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from resift.documents.rows import clean
 from resift.errors import InputError, ResiftWarning
 from resift.pipeline.blending import check_blend
 from resift.pipeline.filters import Where, compiled
@@ -54,6 +55,16 @@ def check_queries(queries: Sequence[object]) -> None:
     for place, query in enumerate(queries):
         if not isinstance(query, str):
             raise InputError(f"query {place} is {type(query).__name__}, expected a text")
+
+
+def check_ids(ids: Sequence[object]) -> list[str]:
+    """Return the ids of documents as they are kept; raises InputError for what is no text: the 7 of a row is "7"."""
+    names = []
+    for one in ids:
+        if not isinstance(one, str):
+            raise InputError(f"the id {one!r} is {type(one).__name__}, expected a text", hint=f"write {str(one)!r}")
+        names.append(clean(one))
+    return names
 
 
 def check_depth(most: int) -> int:

@@ -1,18 +1,18 @@
 """Search: recall from each store -> fusion -> reranking -> what was asked for, with scores, places and times."""
 
-import json
 import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from resift.documents import Chunking, Passage
 from resift.errors import InputError
 from resift.pipeline.blending import blend
 from resift.pipeline.config import Config
-from resift.pipeline.filters import Where
+from resift.pipeline.filters import Where, compiled
 from resift.pipeline.fusing import fuse, trusted
 from resift.pipeline.passages import Row, Truth, read_fields
 from resift.pipeline.records import FoundPassage, SearchResult, Stage
@@ -72,7 +72,7 @@ class Searching:
         self._config = config
         self._truth = truth
         self._shelves = shelves
-        self._remembered: OrderedDict[tuple[str, int], Int64] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, tuple[Any, ...], int], Int64] = OrderedDict()
         self._lock = threading.Lock()
 
     def run(self, queries: Sequence[str], request: Request, reranking: Reranking | None) -> list[SearchResult]:
@@ -159,7 +159,8 @@ class Searching:
         return store.search_many(texts, top_k=most, among=among)
 
     def _allowed(self, where: Where, at: int) -> Int64:
-        key = json.dumps(where, sort_keys=True, default=sorted), at
+        condition, values = compiled(where)
+        key = condition, tuple(values), at
         with self._lock:
             if key in self._remembered:
                 self._remembered.move_to_end(key)

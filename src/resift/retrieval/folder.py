@@ -14,9 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from resift.errors import FolderBusy, InputError, ModelLayoutError, StoreDamaged
-from resift.loading.safetensors import read_safetensors
-from resift.retrieval.segments import Segment, UInt8, read, write, write_arrays
+from resift.errors import FolderBusy, InputError, StoreDamaged
+from resift.retrieval.segments import Segment, UInt8, read, read_arrays, write, write_arrays
 
 MANIFEST = "bm25.json"
 FORMAT = "resift-bm25/1"
@@ -170,15 +169,10 @@ class Folder:
         if entry.deleted is None:
             return segment, None
         file = self.path / entry.deleted
-        try:
-            packed = read_safetensors(file)["deleted"].array()
-            if len(packed) * 8 - len(segment.ids) not in range(8):
-                raise StoreDamaged(f"{file} is not of the segment {entry.file}")
-            return segment, np.unpackbits(packed, count=len(segment.ids))
-        except (ModelLayoutError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                raise FileNotFoundError(file) from error
-            raise StoreDamaged(f"{file} does not say which documents are deleted: {error}") from error
+        stored = read_arrays(file).get("deleted")
+        if stored is None or stored.dtype != "U8" or stored.shape != (-(-len(segment.ids) // 8),):
+            raise StoreDamaged(f"{file} does not say which documents of {entry.file} are deleted")
+        return segment, np.unpackbits(stored.array(), count=len(segment.ids))
 
 
 def _manifest(found: dict[str, Any]) -> Manifest:
@@ -191,8 +185,18 @@ def _manifest(found: dict[str, Any]) -> Manifest:
         b=float(found["b"]),
         mark=int(found["mark"]),
         version=str(found["version"]),
-        segments=tuple(Entry(str(one["file"]), one["deleted"]) for one in found["segments"]),
+        segments=tuple(
+            Entry(_name(one["file"]), None if one["deleted"] is None else _name(one["deleted"]))
+            for one in found["segments"]
+        ),
     )
+
+
+def _name(found: object) -> str:
+    """Return the name of a file in the folder; ValueError for anything that may be elsewhere."""
+    if not isinstance(found, str) or not found or Path(found).name != found:
+        raise ValueError(f"{found!r} is no file of the folder")
+    return found
 
 
 def _write_text(stream: BinaryIO, text: str) -> None:

@@ -5,7 +5,8 @@ a safetensors file, which is mapped, not read.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from resift import _native
 from resift.errors import ModelLayoutError, StoreDamaged
-from resift.loading.safetensors import read_safetensors
+from resift.loading.safetensors import StoredTensor, read_safetensors
 from resift.types import Float32, Int64
 
 UInt64: TypeAlias = npt.NDArray[np.uint64]
@@ -97,7 +98,18 @@ def merge(parts: Sequence[tuple[Segment, UInt8 | None]]) -> Segment:
         places[slots] = place[at : at + len(slots)]
         at += len(slots)
         given.append((segment.postings, places))
-    return _segment(ids[order], lengths[order], _native.merge(given))
+    with damage_seen():
+        return _segment(ids[order], lengths[order], _native.merge(given))
+
+
+@contextmanager
+def damage_seen() -> Iterator[None]:
+    """Raise StoreDamaged where postings turn out to be of no document: who maps a file has not read it."""
+    try:
+        yield
+    except IndexError as error:
+        hint = "remove the index's folder and index again; a pipeline does the latter when it is opened"
+        raise StoreDamaged(f"a segment of the index is damaged: {error}", hint=hint) from error
 
 
 def norms(lengths: UInt32, *, k1: float, b: float, mean: float) -> Float32:
@@ -127,21 +139,26 @@ def write(stream: BinaryIO, segment: Segment) -> None:
     write_arrays(stream, {"ids": segment.ids, "lengths": segment.lengths, **segment.arrays})
 
 
-def read(file: Path) -> Segment:
-    """Map the file of a segment; FileNotFoundError when there is none, StoreDamaged when it is not one."""
+def read_arrays(file: Path) -> dict[str, StoredTensor]:
+    """Map a file of arrays; OSError when it cannot be opened (it may be whole), StoreDamaged when it is broken."""
     try:
-        stored = read_safetensors(file)
+        return read_safetensors(file)
     except ModelLayoutError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            raise FileNotFoundError(file) from error
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
         raise StoreDamaged(error.message) from error
+
+
+def read(file: Path) -> Segment:
+    """Map the file of a segment; OSError when it cannot be opened, StoreDamaged when it is not one."""
+    stored = read_arrays(file)
     if {name: stored[name].dtype in kinds for name, kinds in _DTYPES.items() if name in stored} != dict.fromkeys(
         _DTYPES, True
     ):
         raise StoreDamaged(f"{file} does not hold the arrays of a segment")
     arrays = {name: tensor.array() for name, tensor in stored.items()}
     ids, lengths = arrays["ids"], arrays["lengths"]
-    if len(ids) != len(lengths) or len(ids) > MOST_DOCUMENTS:
+    if any(array.ndim != 1 for array in arrays.values()) or not 0 < len(ids) == len(lengths) <= MOST_DOCUMENTS:
         raise StoreDamaged(f"{file}: its arrays do not fit together")
     try:
         return _segment(ids, lengths, tuple(arrays[name] for name in _POSTINGS))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resift.retrieval.protocols import Hit
-from resift.retrieval.segments import Segment, UInt8, UInt64, norms
+from resift.retrieval.segments import Segment, UInt8, UInt64, damage_seen, norms
 from resift.types import Float32, Int64
 
 _FEW = 16
@@ -77,6 +77,10 @@ class Snapshot:
 
     def search(self, keys: UInt64, *, top_k: int, k1: float, b: float, among: Int64 | None) -> list[Hit]:
         """Return the best documents for a query's terms; `among`: ascending, distinct."""
+        with damage_seen():
+            return self._search(keys, top_k=top_k, k1=k1, b=b, among=among)
+
+    def _search(self, keys: UInt64, *, top_k: int, k1: float, b: float, among: Int64 | None) -> list[Hit]:
         if not self.terms or not top_k:
             return []
         terms, repeats = np.unique(keys, return_counts=True)

@@ -184,5 +184,20 @@ class TimedOut(ServerError, TimeoutError):
     """Neither the server nor the caller wanted to wait any longer."""
 
 
+ERROR_OF_STATUS: dict[int, type[ServerError]] = {
+    400: Rejected,
+    401: Unauthorized,
+    403: Unauthorized,
+    404: UnknownModel,
+    408: TimedOut,
+    413: TooLarge,
+    422: Rejected,
+    429: Overloaded,
+    503: Unavailable,
+    504: TimedOut,
+}
+"""What a server's HTTP status means to whoever called it."""
+
+
 class ResiftWarning(UserWarning):
     """Something was asked for and another, equally correct thing is done."""

@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from resift.client.records import Ranking, Scores, ServedCalibration, ServedModel, ServerInfo
 from resift.client.requests import Request
 from resift.errors import (
-    Overloaded,
-    Rejected,
+    ERROR_OF_STATUS,
     ServerError,
-    TimedOut,
-    TooLarge,
-    Unauthorized,
-    Unavailable,
-    UnknownModel,
 )
 from resift.types import Document, PairScore, RankedDocument, ScoreInfo, Window
 
@@ -26,18 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ERRORS: Mapping[int, type[ServerError]] = {
-    400: Rejected,
-    401: Unauthorized,
-    403: Unauthorized,
-    404: UnknownModel,
-    408: TimedOut,
-    413: TooLarge,
-    422: Rejected,
-    429: Overloaded,
-    503: Unavailable,
-    504: TimedOut,
-}
 _HINTS = {401: "pass api_key=", 403: "pass api_key="}
 _SHOWN = 300
 """Characters of an answer that is no JSON in an error's message."""
@@ -127,7 +109,7 @@ def read_explanation(reply: Reply) -> "Explanation":
 def error_of(request: Request, reply: Reply) -> ServerError:
     """Return the error that an answer with a status of 300 or more is."""
     said = _message(reply.body) or "no message"
-    kind = _ERRORS.get(reply.status, ServerError)
+    kind = ERROR_OF_STATUS.get(reply.status, ServerError)
     hint = _HINTS.get(reply.status)
     if reply.status < 400 or (reply.status == 404 and request.model is None):
         kind, hint = ServerError, "is it the address of a resift server, without the path of a route?"

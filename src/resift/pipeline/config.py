@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from resift.documents import Chunking, Columns
+from resift.durable import write_durably
 from resift.errors import InputError, StoreDamaged
 from resift.pipeline.fusing import check_fusion
 from resift.text.template import Template
@@ -74,13 +74,7 @@ class Config:
 def write(folder: Path, config: Config) -> None:
     """Write the file; whatever happens, it is whole or not there."""
     body = json.dumps({"format": FORMAT, **_plain(config)}, ensure_ascii=False, indent=2) + "\n"
-    new = folder / f"{FILE}.new"
-    with new.open("wb") as file:
-        file.write(body.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(folder / FILE)
-    sync_folder(folder)
+    write_durably(folder / FILE, body)
 
 
 def read(folder: Path) -> Config:
@@ -133,14 +127,3 @@ def _plain(config: Config) -> dict[str, Any]:
         "fusion": config.fusion,
         "weights": dict(config.weights),
     }
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; Windows has no such thing and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

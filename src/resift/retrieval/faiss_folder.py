@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from resift.durable import write_durably
 from resift.errors import FolderBusy, InputError, StoreDamaged
 from resift.retrieval import faiss_base
 from resift.retrieval.faiss_base import Base, Layout
@@ -278,19 +279,8 @@ def _checksum(path: Path) -> tuple[int, int]:
 
 def _replace(path: Path, manifest: Manifest) -> None:
     """Replace `faiss.json` in one step, and wait until it is on the disk."""
-    made = path / f"{MANIFEST}.part"
     data: dict[str, Any] = {"format": FORMAT, **asdict(manifest)}
-    with made.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(data, indent=1) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    made.replace(path / MANIFEST)
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    write_durably(path / MANIFEST, json.dumps(data, indent=1) + "\n")
 
 
 @contextmanager

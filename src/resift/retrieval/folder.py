@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from resift.durable import sync_folder
 from resift.errors import FolderBusy, InputError, StoreDamaged
 from resift.retrieval.segments import Segment, UInt8, read, read_arrays, write, write_arrays
 
@@ -72,13 +73,7 @@ class Disk:
 
     def sync(self, folder: Path) -> None:
         """Wait until the names in a folder are on the disk; systems that cannot (Windows) do it by themselves."""
-        if os.name == "nt":
-            return
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder)
 
     def remove(self, file: Path) -> None:
         """Delete a file."""

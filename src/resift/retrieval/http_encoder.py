@@ -3,7 +3,7 @@
 import base64
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -11,16 +11,14 @@ from typing import Any, Literal
 import numpy as np
 
 from resift.errors import (
+    ERROR_OF_STATUS,
     InputError,
     MissingExtra,
     Overloaded,
-    Rejected,
     ServerError,
     TimedOut,
     TooLarge,
-    Unauthorized,
     Unavailable,
-    UnknownModel,
 )
 from resift.retrieval.encoding import TextEncoder, chosen_prompts, known_prompts, read_options
 from resift.text.inputs import one_of, positive
@@ -29,19 +27,8 @@ from resift.types import Float32
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _MOST_PATIENT = 60.0
 """Seconds that a server may ask to wait; when it asks for more, the caller should know."""
-_ERRORS: Mapping[int, type[ServerError]] = {
-    400: Rejected,
-    401: Unauthorized,
-    403: Unauthorized,
-    404: UnknownModel,
-    408: TimedOut,
-    413: TooLarge,
-    422: Rejected,
-    429: Overloaded,
-    502: Unavailable,
-    503: Unavailable,
-    504: TimedOut,
-}
+_ERRORS = {**ERROR_OF_STATUS, 502: Unavailable}
+"""Servers of embeddings stand behind proxies, which say so while they start."""
 
 
 class HttpEncoder(TextEncoder):

@@ -37,9 +37,9 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "fusion", "weights"),
     [
-        ({"stores": ["bm25", "faiss"]}, "weighted", {"faiss": 0.3}),
-        ({"stores": ["bm25", "faiss"], "encoder": None}, "weighted", {"faiss": 0.3}),
-        ({"stores": ["bm25", "faiss"], "weights": {}}, "weighted", {}),
+        ({"stores": ["bm25", "faiss"]}, "covered", {"faiss": 0.3}),
+        ({"stores": ["bm25", "faiss"], "encoder": None}, "covered", {"faiss": 0.3}),
+        ({"stores": ["bm25", "faiss"], "weights": {}}, "covered", {}),
         ({"stores": ["bm25", "faiss"], "fusion": "rrf"}, "rrf", {"faiss": 0.3}),
         ({"stores": ["bm25", "faiss"], "encoder": LetterEncoder()}, "rrf", {}),
         ({"stores": ["bm25", "faiss"], "encoder": "http://localhost/v1/embeddings#m"}, "rrf", {}),

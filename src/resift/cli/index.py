@@ -59,7 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument("--faiss-kind", choices=["flat", "hnsw", "ivf"], help="flat (default), hnsw or ivf")
     made.add_argument("--milvus", metavar="URL", help="of a server (default: a file in the folder)")
     made.add_argument(
-        "--fusion", metavar="NAME", help="of several stores: rrf (default), or weighted (beside the built-in encoder)"
+        "--fusion",
+        metavar="NAME",
+        help="of several stores: rrf, weighted, or covered (rrf; covered beside the built-in encoder)",
     )
     made.add_argument("--weights", metavar="NAME=N,...", help="of the stores: bm25=2,faiss=1")
     made.add_argument("--chunk-size", metavar="N", type=positive, help="characters of a passage (default: 1000)")

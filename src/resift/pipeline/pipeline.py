@@ -105,8 +105,8 @@ class Pipeline(Closing):
             chunking: how long passages are.
             template: the text of rows: see `Reranker`.
             columns: which fields of rows are their id, title and text.
-            fusion: `rrf`, `weighted`, or `weighted:` and a normalisation; None for `rrf`, or for `weighted` where
-                vectors of the embedded model stand beside bm25.
+            fusion: `rrf`, `weighted`, `weighted:` and a normalisation, or `covered`, which counts bm25 less the less
+                of a query it covers; None for `rrf`, or `covered` where the embedded model's vectors are beside it.
             weights: of the stores in the fusion, 1 where none is named; None: 0.3 for these vectors.
             reranker: as of `Pipeline`, and like the next two not kept in the folder.
             milvus_token: see there.

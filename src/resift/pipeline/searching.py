@@ -13,7 +13,7 @@ from resift.errors import InputError
 from resift.pipeline.blending import blend
 from resift.pipeline.config import Config
 from resift.pipeline.filters import Where, compiled
-from resift.pipeline.fusing import fuse
+from resift.pipeline.fusing import fuse, trusted
 from resift.pipeline.passages import Row, Truth, read_fields
 from resift.pipeline.records import FoundPassage, SearchResult, Stage
 from resift.pipeline.request import Request
@@ -117,7 +117,8 @@ class Searching:
                 rows = self._truth.rows(sorted(ids), at=view.at)
                 for place in range(len(queries)):
                     found.append(len({int(hit.id) for hits in lists.values() for hit in hits[place]} & rows.keys()))
-        self._fuse(queries, lists, rows, request)
+            passages = {name: len(store) for name, store in stores.items()}
+        self._fuse(queries, lists, rows, request, passages)
 
     def _fuse(
         self,
@@ -125,6 +126,7 @@ class Searching:
         lists: Mapping[str, list[list[Hit]]],
         rows: Mapping[int, Row],
         request: Request,
+        passages: Mapping[str, int],
     ) -> None:
         """Make one list of the stores', without what is no longer, or not yet, to be seen."""
         weights = self._config.weights if request.weights is None else request.weights
@@ -136,7 +138,12 @@ class Searching:
             for name, hits in seen.items():
                 asked.note(name, hits)
             only = next(iter(seen.values())) if len(seen) == 1 else None
-            best = only if only is not None else fuse(method, seen, weights)
+            counted = weights
+            if method == "covered" and "bm25" in seen:
+                analyzer = str(self._config.stores["bm25"].get("analyzer", "ngrams"))
+                trust = trusted(asked.text, seen["bm25"], analyzer=analyzer, passages=passages["bm25"])
+                counted = {**weights, "bm25": weights.get("bm25", 1.0) * trust}
+            best = only if only is not None else fuse(method, seen, counted)
             asked.order = [int(hit.id) for hit in best]
             asked.rows = rows
             if only is None:

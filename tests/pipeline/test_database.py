@@ -146,3 +146,15 @@ def test_locked_by_another_program(database: Database, tmp_path: Path) -> None:
         with pytest.raises(FolderBusy, match="another program"), database.transaction():
             pass
         other.close()
+
+
+def test_why_it_cannot_be_opened(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    file.mkdir()
+
+    def refused() -> None:
+        with translated(file), sqlite3.connect(file) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master")
+
+    with pytest.raises(IsADirectoryError):
+        refused()

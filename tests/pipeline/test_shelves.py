@@ -27,10 +27,21 @@ def test_a_reader_sees_what_all_have() -> None:
 
 def test_others_take_their_place() -> None:
     shelves, first, second = two(writable=False)
-    shelves.replace([Shelf("third", WordStore(), 9)])
+    assert shelves.replace([Shelf("third", WordStore(), 9)])
     assert shelves.at == 9
     assert [shelf.name for shelf in shelves] == ["third"]
     assert (first.calls, second.calls) == (["close"], [])
+
+
+def test_those_that_have_no_more_are_closed_instead() -> None:
+    shelves, first, _ = two(writable=False)
+    late = WordStore()
+    assert not shelves.replace([Shelf("first", late, 5), Shelf("second", WordStore(), 9)])
+    assert (late.calls, first.calls, shelves.at) == (["close"], [], 5)
+    shelves.close()
+    last = WordStore()
+    assert not shelves.replace([Shelf("first", last, 99)])
+    assert last.calls == ["close"]
 
 
 def test_closed_once() -> None:

@@ -149,6 +149,8 @@ def translated(file: Path) -> Iterator[None]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
         if primary == sqlite3.SQLITE_IOERR:
             raise OSError(errno.EIO, f"{os.strerror(errno.EIO)} ({error})", str(file)) from error
+        if primary == sqlite3.SQLITE_CANTOPEN:
+            file.open("rb").close()  # SQLite does not say why: too many open files are no missing right
         if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise OSError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({error})", str(file)) from error
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

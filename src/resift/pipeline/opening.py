@@ -19,7 +19,7 @@ from resift.pipeline.passages import Truth
 from resift.pipeline.records import PipelineInfo, StoreInfo
 from resift.pipeline.searching import Searching
 from resift.pipeline.shelves import Shelves
-from resift.pipeline.stores import Means, close_all, open_encoder, open_for_reading, open_for_writing
+from resift.pipeline.stores import Means, open_encoder, open_for_reading, open_for_writing
 from resift.retrieval.protocols import Store
 
 
@@ -87,15 +87,10 @@ def refresh(opened: Opened) -> bool:
     """Open a reader's stores again where there is something newer; returns whether there was."""
     if opened.indexing is not None:
         return False
-    before = opened.shelves.at
-    if opened.truth.sequence == before:
+    if opened.truth.sequence == opened.shelves.at:
         return False
-    newer = open_for_reading(opened.folder, opened.config, opened.means)
-    if min(shelf.applied for shelf in newer) <= before:  # not saved yet, or just made again
-        close_all(newer)
-        return False
-    opened.shelves.replace(newer)
-    return True
+    # What is there may not be saved yet, or just be made again: then it is not more.
+    return opened.shelves.replace(open_for_reading(opened.folder, opened.config, opened.means))
 
 
 def describe(opened: Opened) -> PipelineInfo:

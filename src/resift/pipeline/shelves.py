@@ -73,11 +73,18 @@ class Shelves(Closing):
                 {shelf.name: shelf.failure or "" for shelf in self._shelves if shelf.applied < at},
             )
 
-    def replace(self, shelves: Sequence[Shelf]) -> None:
-        """Look at other stores from now on; closes those that were there."""
+    def replace(self, shelves: Sequence[Shelf]) -> bool:
+        """Look at these stores from now on, where they have more; closes the others. Returns whether they have.
+
+        Of two threads that open them at once, the one that comes last may have seen less, or the end of the pipeline.
+        """
         with self.gate.changing():
-            old, self._shelves = self._shelves, list(shelves)
+            is_newer = not self._closed and min(shelf.applied for shelf in shelves) > self.at
+            old = self._shelves if is_newer else shelves
+            if is_newer:
+                self._shelves = list(shelves)
             _close(old)
+            return is_newer
 
     def close(self) -> None:
         """Close the stores that were opened here."""

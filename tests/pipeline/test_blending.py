@@ -1,5 +1,6 @@
 """The reranker's order and the first stage's, in one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,20 @@ def test_in_a_search(tmp_path: Path) -> None:
         assert documents(pipeline.search("red apple", blend=0.4, threshold=15)) == ["c", "b"]
         with pytest.raises(InputError, match="blend is 2"):
             pipeline.search("red", blend=2)
+
+
+def test_where_words_find_nothing_the_reranker_decides(tmp_path: Path) -> None:
+    def encode(texts: Sequence[str]) -> list[list[float]]:
+        return [[1.0, 0.1 * (len(text) > 10)] for text in texts]
+
+    with Pipeline.create(
+        tmp_path / "p", stores=["bm25", "faiss"], encoder=encode, fusion="covered", reranker=LongestFirst()
+    ) as pipeline:
+        pipeline.add([row("short", "blue"), row("long", "red apples, all of them")])
+        foreign, known = pipeline.search("苹果", blend=0.5), pipeline.search("blue", blend=0.5)
+        # Halves are a tie, which the first stage decides.
+        assert documents(known) == ["short", "long"]
+        assert [hit.scores["blend"] for hit in known] == [0.5, 0.5]
+        assert documents(foreign) == ["long", "short"]
+        assert foreign[0].scores["blend"] == pytest.approx(0.5**0.05)
+        assert documents(pipeline.search("苹果", blend=0)) == ["short", "long"]

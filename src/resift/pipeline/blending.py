@@ -5,6 +5,9 @@ low: phantom hits (Jacob et al. 2024, arXiv 2411.11767). The smaller it is, the 
 among a query's reranked passages, and added:
 
     (1 - share) * first + share * reranked
+
+Where the fusion is `covered`, the share is raised to the power of what BM25 is trusted with for this query: for a
+question in another language than the passages, of which words find nothing, 0.5 becomes 0.97.
 """
 
 from collections.abc import Mapping, Sequence

@@ -242,7 +242,7 @@ def _reranked(
 
 def _order(asked: Asked, hits: Sequence[Hit], depth: int, share: float) -> list[int]:
     first = {number: asked.scores[number][asked.last[number]] for number in asked.order[:depth]}
-    best = [int(hit.id) for hit in blend(hits, first, share)]
+    best = [int(hit.id) for hit in blend(hits, first, share**asked.trust)]
     known = set(best)
     return best + [number for number in asked.order if number not in known]
 

@@ -221,7 +221,7 @@ class Pipeline(Closing):
             rerank: False for the order of the first stage.
             threshold: leave out what has a lower score of the last stage.
             blend: the reranker's share in the order of what is reranked, the rest is the first stage's; None for 1, or
-                for 0.5 with the embedded model: `resift.pipeline.blending` says why.
+                for 0.5 with the embedded model: `resift.pipeline.blending` says why, and when it is more.
             per_document: passages of one document that are returned at most.
             context: neighbours on each side whose text is given with each passage.
             explain: True, or for how many of the first passages the reranker says what each sentence did.

@@ -41,6 +41,7 @@ class Asked:
         rows: of all that were found.
         scores, ranks: by passage, then by stage.
         last: the stage that each passage's own score is of.
+        trust: what BM25's list counted, where the fusion asks (`fusing.trusted`); 1 elsewhere.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Asked:
     ranks: dict[int, dict[str, int]] = field(default_factory=dict)
     last: dict[int, str] = field(default_factory=dict)
     cut: set[int] = field(default_factory=set)
+    trust: float = 1.0
     stages: list[Stage] = field(default_factory=list)
 
     def note(self, stage: str, hits: Sequence[Hit]) -> None:
@@ -141,8 +143,8 @@ class Searching:
             counted = weights
             if method == "covered" and "bm25" in seen:
                 analyzer = str(self._config.stores["bm25"].get("analyzer", "ngrams"))
-                trust = trusted(asked.text, seen["bm25"], analyzer=analyzer, passages=passages["bm25"])
-                counted = {**weights, "bm25": weights.get("bm25", 1.0) * trust}
+                asked.trust = trusted(asked.text, seen["bm25"], analyzer=analyzer, passages=passages["bm25"])
+                counted = {**weights, "bm25": weights.get("bm25", 1.0) * asked.trust}
             best = only if only is not None else fuse(method, seen, counted)
             asked.order = [int(hit.id) for hit in best]
             asked.rows = rows
@@ -225,7 +227,7 @@ def rerank(queries: Sequence[Asked], reranking: Reranking, depth: int, share: fl
             asked.note("rerank", hits)
             asked.cut = {head[one.index] for one in scored if one.truncated}
             if share < 1:
-                hits = blend(hits, before, share)
+                hits = blend(hits, before, share**asked.trust)
                 asked.note("blend", hits)
             first = [int(hit.id) for hit in hits]
             known = set(first)

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from resift.embedding.embedder import FILE as EMBEDDER
 from resift.errors import InputError
 from resift.types import ScoreInfo, Windows
 
@@ -58,14 +57,9 @@ def conditions(info: ScoreInfo, fingerprint: str, *, query_max_length: int, wind
 def fingerprint(folder: Path) -> str:
     """Return a hash of a model's files: names, sizes, beginnings and samples, some hundred kB of any size of model.
 
-    Two models of the same shape differ in the samples, for training moves all weights. An encoder that lies beside a
-    reranker is not part of it.
+    Two models of the same shape differ in the samples, for training moves all weights.
     """
-    files = sorted(
-        file
-        for file in folder.iterdir()
-        if (file.suffix == ".safetensors" and file.name != EMBEDDER) or file.name == "config.json"
-    )
+    files = sorted(file for file in folder.iterdir() if file.suffix == ".safetensors" or file.name == "config.json")
     if not files:
         raise InputError(f"{folder} holds no files of a model")
     digest = hashlib.sha256()

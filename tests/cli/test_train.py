@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import resift
 from resift.cli.main import build_parser
 from tests.checkpoints import make_checkpoint
 from tests.cli.conftest import RunCli
 from tests.training import toy
 
-ROOT = Path(__file__).resolve().parents[2]
 TORCH = importlib.util.find_spec("torch") is not None
 
 
@@ -178,7 +178,7 @@ def test_two_processes(tmp_path: Path) -> None:
         *("-m", "resift.cli", "train", "data.jsonl", "--model", "model", "-o", "out", "--device", "cpu", "--json"),
         *("--batch-size", "4", "--learning-rate", "2e-3", "--evaluations", "2", "--threads", "1", "--held-out", "0.2"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(resift.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)

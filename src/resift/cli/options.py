@@ -39,6 +39,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add which model runs, where and how."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="MODEL", help="a folder or a hub id (default: the built-in model)")
+    add_running_options(group)
+
+
+def add_running_options(group: argparse._ArgumentGroup) -> None:
+    """Add where a model comes from and how it runs, whatever the option that names it."""
     group.add_argument("--revision", metavar="REV", help="commit, tag or branch of a hub model")
     group.add_argument("--cache-dir", metavar="FOLDER", type=Path, help="where downloaded models are kept")
     group.add_argument("--device", metavar="DEVICE", help="cpu (default)")

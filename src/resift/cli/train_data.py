@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resift.cli import output
-from resift.cli.options import DEFAULTS, Opener, positive, read_template
+from resift.cli.options import DEFAULTS, Opener, add_running_options, positive, read_template
 from resift.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,14 +80,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 def _add_teacher(parser: argparse.ArgumentParser, *, required: bool) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("teacher")
     group.add_argument("--teacher", metavar="MODEL", required=required, help="a folder, a hub id, or embedded")
-    group.add_argument("--revision", metavar="REV", help="commit, tag or branch of a hub model")
-    group.add_argument("--cache-dir", metavar="FOLDER", type=Path, help="where downloaded models are kept")
-    group.add_argument("--device", metavar="DEVICE", help="cpu (default)")
-    group.add_argument("--backend", metavar="NAME", help="native (default) or reference, which is slow")
-    group.add_argument("--precision", choices=["fp32", "bf16", "fp16", "int8"], help="number format of the weights")
-    group.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: the cores we may use)")
-    group.add_argument("--max-length", metavar="TOKENS", type=positive, help="longest query and document together")
-    group.add_argument("--max-batch-tokens", metavar="TOKENS", type=positive, help="tokens at once: bounds memory")
+    add_running_options(group)
     return group
 
 
